@@ -1,0 +1,27 @@
+"""Bad input as an exception that carries a sentence a person can act on."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class BadInput(ValueError):
+    """The user's input cannot be used; the message says which key, which rule, which value.
+
+    Entry points print the message without a traceback and exit with status 2.
+    """
+
+
+def nearest(word: str, options: Iterable[str]) -> str | None:
+    """Return the option most like `word`, or None where nothing is close."""
+    close = difflib.get_close_matches(word, list(options), n=1, cutoff=0.6)
+    return close[0] if close else None
+
+
+def one_of(key: str, value: object, options: Iterable[str]) -> str:
+    """Phrase the error for a value outside a closed list, with the nearest option offered."""
+    listed = list(options)
+    guess = nearest(str(value), listed)
+    hint = f" Did you mean {guess}?" if guess else ""
+    return f"`{key}` must be one of {', '.join(listed)}; got {value}.{hint}"

@@ -1,0 +1,32 @@
+"""Small neural networks in NumPy, trained many at a time and measured while they train."""
+
+from bpcore.activations import ACTIVATIONS
+from bpcore.defects import DEFECTS
+from bpcore.initializers import INITIALIZERS
+from bpcore.losses import LOSSES, OUTPUTS, PAIRINGS, REFUSED
+from bpcore.optimizers import OPTIMIZERS, Hyper
+from bpcore.probes import PROBES, epochs_to_record
+from bpcore.spec import ENGINE_VERSION, Data, RunSpec, StackSpec
+from bpcore.training import Outcome, RunResult, stack_size, train
+
+__all__ = [
+    "ACTIVATIONS",
+    "DEFECTS",
+    "ENGINE_VERSION",
+    "INITIALIZERS",
+    "LOSSES",
+    "OPTIMIZERS",
+    "OUTPUTS",
+    "PAIRINGS",
+    "PROBES",
+    "REFUSED",
+    "Data",
+    "Hyper",
+    "Outcome",
+    "RunResult",
+    "RunSpec",
+    "StackSpec",
+    "epochs_to_record",
+    "stack_size",
+    "train",
+]

@@ -1,0 +1,301 @@
+"""What is measured while training, and when.
+
+Three kinds. A *forward* probe is fed one forward pass after another until all training data has gone by,
+and merges them (full batch: a single pass, the step's own). A *gradient* probe reads the networks
+between backward and update. An *update* probe compares the parameters before and after the step.
+In mini-batch training gradient and update probes see the first batch of the epoch.
+
+Each returns an array over runs `(R,)`, or over runs and layers `(R, L)`, input side first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from bpcore.activations import ACTIVATIONS, Array
+
+if TYPE_CHECKING:
+    from bpcore.spec import StackSpec
+    from bpcore.stack import Network
+
+
+class Forward(Protocol):
+    """A measurement that is merged over forward passes."""
+
+    def add(self, network: Network) -> None:
+        """Take in the columns that the network has just computed."""
+
+    def result(self) -> Array:
+        """Return the value over everything taken in."""
+
+
+class Loss:
+    """The loss that training minimizes, without the penalty of weight decay."""
+
+    def __init__(self, spec: StackSpec, runs: int) -> None:
+        self.mean = spec.reduction == "mean"
+        self.total = np.zeros(runs)
+        self.samples = 0
+
+    def add(self, network: Network) -> None:
+        """Add the loss of these columns, weighted by their number where it is a mean."""
+        m = network.samples if self.mean else 1
+        self.total += network.loss().astype(float) * m
+        self.samples += m
+
+    def result(self) -> Array:
+        """Return `(R,)`."""
+        return self.total / (self.samples if self.mean else 1)
+
+
+class Accuracy:
+    """Share of samples whose class is right: largest unit, or side of the midpoint for one unit."""
+
+    def __init__(self, spec: StackSpec, runs: int, midpoint: float) -> None:  # noqa: ARG002
+        self.midpoint = midpoint
+        self.right = np.zeros(runs)
+        self.samples = 0
+
+    def add(self, network: Network) -> None:
+        """Count the right ones among these columns."""
+        a, y = network.top.a, network.top.targets
+        if a.shape[1] == 1:
+            right = (a[:, 0] > self.midpoint) == (y[:, 0] > self.midpoint)
+        else:
+            right = np.argmax(a, axis=1) == np.argmax(y, axis=1)
+        self.right += np.count_nonzero(right, axis=1)
+        self.samples += network.samples
+
+    def result(self) -> Array:
+        """Return `(R,)` between 0 and 1."""
+        return self.right / self.samples
+
+
+class Moments:
+    """Mean and sum of squared deviations over rows of columns, merged over chunks.
+
+    Source:
+        Chan, Golub & LeVeque, "Updating formulae and a pairwise algorithm for computing sample
+        variances", Stanford STAN-CS-79-773, 1979, eq. 2.1.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean: Array = np.zeros(1)
+        self.squares: Array = np.zeros(1)
+
+    def add(self, rows: Array) -> None:
+        """Take in `(..., n)`: n more values of every row."""
+        n = rows.shape[-1]
+        mean = rows.mean(axis=-1, dtype=float)
+        deviations = rows - mean[..., None]
+        squares = np.vecdot(deviations, deviations)
+        step = mean - self.mean
+        total = self.count + n
+        self.squares = self.squares + squares + step * step * (self.count * n / total)
+        self.mean = self.mean + step * (n / total)
+        self.count = total
+
+    def deviation(self) -> Array:
+        """Return the population standard deviation of every row."""
+        return np.sqrt(self.squares / self.count)
+
+
+class OutputSpread:
+    """Standard deviation of the output over samples, averaged over output units.
+
+    Zero when the output does not depend on the input.
+    """
+
+    def __init__(self, spec: StackSpec, runs: int) -> None:  # noqa: ARG002
+        self.moments = Moments()
+
+    def add(self, network: Network) -> None:
+        """Take in the outputs of these columns."""
+        self.moments.add(network.top.a)
+
+    def result(self) -> Array:
+        """Return `(R,)`."""
+        return self.moments.deviation().mean(axis=1)
+
+
+class _ActivationMoments:
+    def __init__(self, spec: StackSpec, runs: int) -> None:  # noqa: ARG002
+        self.moments = [Moments() for _ in range(spec.layers)]
+
+    def add(self, network: Network) -> None:
+        """Take in the activations of these columns, all units of a layer together."""
+        for moments, layer in zip(self.moments, network.layers, strict=True):
+            moments.add(layer.a_units.reshape(len(layer.a), -1))
+
+
+class ActivationMean(_ActivationMoments):
+    """Mean activation of each layer, over its units and all samples."""
+
+    def result(self) -> Array:
+        """Return `(R, L)`."""
+        return np.stack([moments.mean for moments in self.moments], axis=1)
+
+
+class ActivationSpread(_ActivationMoments):
+    """Standard deviation of the activations of each layer, over its units and all samples."""
+
+    def result(self) -> Array:
+        """Return `(R, L)`."""
+        return np.stack([moments.deviation() for moments in self.moments], axis=1)
+
+
+class DeadFraction:
+    """Share of units of each layer whose activation is exactly 0 on all training samples."""
+
+    def __init__(self, spec: StackSpec, runs: int) -> None:
+        self.silent = [np.ones((runs, n), bool) for n in spec.sizes[1:]]
+
+    def add(self, network: Network) -> None:
+        """Strike out the units that speak on one of these columns (NaN speaks)."""
+        for silent, layer in zip(self.silent, network.layers, strict=True):
+            a = layer.a_units
+            silent &= (a.max(axis=2) == 0) & (a.min(axis=2) == 0)
+
+    def result(self) -> Array:
+        """Return `(R, L)`."""
+        return np.stack([silent.mean(axis=1) for silent in self.silent], axis=1)
+
+
+class SaturatedFraction:
+    """Share of activations of each layer where the slope is below 1 % of its largest value.
+
+    NaN for layers whose activation does not saturate on both sides.
+    """
+
+    def __init__(self, spec: StackSpec, runs: int) -> None:
+        hidden = ACTIVATIONS[spec.activation].saturation
+        top = ACTIVATIONS[spec.output].saturation if spec.output in ACTIVATIONS else None
+        self.bounds = [hidden] * (spec.layers - 1) + [top]
+        self.outside = np.zeros((runs, spec.layers))
+        self.outside[:, [b is None for b in self.bounds]] = np.nan
+        self.samples = 0
+
+    def add(self, network: Network) -> None:
+        """Count the saturated ones among these columns."""
+        self.samples += network.samples
+        for k, (bounds, layer) in enumerate(zip(self.bounds, network.layers, strict=True)):
+            if bounds is not None:
+                a = layer.a_units
+                outside = np.count_nonzero((a < bounds[0]) | (a > bounds[1]), axis=(1, 2))
+                self.outside[:, k] += outside / layer.units
+
+    def result(self) -> Array:
+        """Return `(R, L)`."""
+        return self.outside / self.samples
+
+
+def _norms(arrays: Sequence[Array]) -> Array:
+    """Frobenius norm of each run's arrays, `(R, L)`."""
+    flat = [array.reshape(len(array), -1) for array in arrays]
+    return np.stack([np.sqrt(np.vecdot(row, row)) for row in flat], axis=1)
+
+
+def grad_norm(network: Network) -> Array:
+    """Frobenius norm of dL/dW of each layer."""
+    return _norms([layer.dW for layer in network.layers])
+
+
+def weight_norm(network: Network) -> Array:
+    """Frobenius norm of W of each layer."""
+    return _norms([layer.W for layer in network.layers])
+
+
+def update_ratio(before: Sequence[Array], after: Sequence[Array]) -> Array:
+    """Norm of a step's change of W over the norm of W before it; CS231n expects about 1e-3.
+
+    NaN where W is 0 and stays it; inf where it leaves 0.
+    """
+    change = _norms([a - b for a, b in zip(after, before, strict=True)])
+    return change / _norms(before)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One entry of the table; exactly one of the three functions is set.
+
+    Attributes:
+        what: a line for documentation, with the unit.
+        per_layer: whether it has a value for each layer.
+        forward: makes a fresh measurement of all training data for `(spec, runs)`.
+        gradient: reads a network between backward and update.
+        update: compares the weights before and after a step.
+    """
+
+    what: str
+    per_layer: bool = False
+    forward: Callable[[StackSpec, int], Forward] | None = None
+    gradient: Callable[[Network], Array] | None = None
+    update: Callable[[Sequence[Array], Sequence[Array]], Array] | None = None
+
+
+# Loss and accuracy are always measured: an outcome needs them.
+PROBES: Mapping[str, Probe] = MappingProxyType(
+    {
+        "output_spread": Probe(
+            "deviation of the output over samples, mean over units", forward=OutputSpread
+        ),
+        "act_mean": Probe("mean activation", per_layer=True, forward=ActivationMean),
+        "act_spread": Probe("deviation of the activation", per_layer=True, forward=ActivationSpread),
+        "dead_fraction": Probe(
+            "share of units that are 0 on all training data", per_layer=True, forward=DeadFraction
+        ),
+        "saturated_fraction": Probe(
+            "share of activations with a slope below 1 % of the largest",
+            per_layer=True,
+            forward=SaturatedFraction,
+        ),
+        "grad_norm": Probe("Frobenius norm of dL/dW", per_layer=True, gradient=grad_norm),
+        "weight_norm": Probe("Frobenius norm of W", per_layer=True, gradient=weight_norm),
+        "update_ratio": Probe(
+            "norm of a step's change of W over the norm of W", per_layer=True, update=update_ratio
+        ),
+    }
+)
+SCALARS = ("loss", "accuracy", "loss_test", "accuracy_test")
+
+
+def epochs_to_record(record: str | Sequence[int], epochs: int) -> tuple[int, ...]:
+    """Return the epochs at which to measure; the start (0) and the end (`epochs`) always are.
+
+    Args:
+        record: `"log:N"` for N log-spaced ones (fewer where they coincide), `"every"` or
+            `"every:N"`, `"last:N"` for the last N, `"ends"`, or a list of epochs.
+        epochs: length of the training.
+
+    Raises:
+        ValueError: the text is none of these, or an epoch lies outside.
+    """
+    if not isinstance(record, str):
+        chosen = list(record)
+        if not all(isinstance(e, int) and 0 <= e <= epochs for e in chosen):
+            msg = f"`record` must list whole epochs from 0 to {epochs}; got {chosen}."
+            raise ValueError(msg)
+        return tuple(sorted({0, epochs, *chosen}))
+    kind, _, count = record.partition(":")
+    n = int(count) if count.isdigit() and int(count) > 0 else None
+    if kind == "log" and n:
+        spaced = np.rint(np.geomspace(1, max(epochs, 1), n)).astype(int)
+    elif kind == "every" and (n or not count):
+        spaced = np.arange(0, epochs, n or 1)
+    elif kind == "last" and n:
+        spaced = np.arange(max(epochs - n + 1, 0), epochs)
+    elif record == "ends":
+        spaced = np.arange(0)
+    else:
+        msg = (
+            "`record` must be log:N, every, every:N, last:N, ends or a list of epochs, N a positive "
+            f"number; got {record}."
+        )
+        raise ValueError(msg)
+    return tuple(sorted({0, epochs, *(int(e) for e in spaced if e <= epochs)}))

@@ -1,0 +1,250 @@
+"""The training loop: a stack of runs in, an outcome and a history for each out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from bpcore.activations import Array
+from bpcore.batches import batches, with_ones
+from bpcore.optimizers import OPTIMIZERS
+from bpcore.recording import Recorder
+from bpcore.spec import Data, RunSpec, StackSpec
+from bpcore.stack import Network, bytes_of_a_run, views
+from bpcore.start import start
+
+# A loss is tested for being finite before every tenth step, counted from the first, and at the end.
+CHECK_EVERY = 10
+# Evaluation goes through the data in pieces of this many columns, to stay in the cache.
+CHUNK = 256
+# Stacks of this size train fastest; the optimum is flat (benchmarks/stack.py --sizes).
+STACK_BYTES = 1024 * 1024
+STACK_RUNS = (4, 64)
+
+
+class Outcome(StrEnum):
+    """How a run ended; whether it learned is a symptom, decided elsewhere."""
+
+    FINISHED = "finished"
+    DIVERGED = "diverged"
+
+
+@dataclass
+class RunResult:
+    """What a run leaves.
+
+    Attributes:
+        outcome: finished, or diverged: frozen at the first check that saw a non-finite loss.
+        steps: updates made.
+        loss: at the end, over all training data; for a diverged run the non-finite one seen.
+        accuracy: at the end; NaN for regression and for diverged runs.
+        loss_test, accuracy_test: the same on the test split; NaN without one.
+        history: name of a probe to its values at the epochs in `history["epoch"]`: `(K,)`, or
+            `(K, L)` for probes with a value for each layer.
+        params: `W1` `(n_out, n_in)`, `b1` `(n_out,)`, ... as they were at the end.
+        seconds: this run's share of the stack's time.
+    """
+
+    outcome: Outcome
+    steps: int
+    loss: float
+    accuracy: float
+    loss_test: float
+    accuracy_test: float
+    history: dict[str, Array]
+    params: dict[str, Array]
+    seconds: float = 0.0
+
+
+def stack_size(spec: StackSpec, samples: int) -> int:
+    """Return the number of runs that train fastest together."""
+    step = min(spec.batch_size or samples, samples)
+    return int(np.clip(STACK_BYTES // bytes_of_a_run(spec, step), *STACK_RUNS))
+
+
+def _pieces(spec: StackSpec, X: Array, Y: Array) -> list[tuple[Array, Array]]:
+    """Cut `(n, m)` data into pieces of columns, `(1, n, CHUNK)` with the row of ones."""
+    X, Y = with_ones(X, spec), Y.astype(spec.dtype)
+    starts = range(0, X.shape[1], CHUNK)
+    return [
+        tuple(np.ascontiguousarray(array[None, :, at : at + CHUNK]) for array in (X, Y))  # type: ignore[misc]
+        for at in starts
+    ]
+
+
+class _Training:
+    """One training of a stack: the loop and what it keeps."""
+
+    def __init__(self, spec: StackSpec, runs: Sequence[RunSpec], data: Data) -> None:
+        self.spec = spec
+        self.data = data
+        self.batches = batches(spec, runs, data)
+        self.parameters = start(spec, runs)
+        self.recorder = Recorder(spec, len(runs))
+        self.alive = np.arange(len(runs))
+        self.results: dict[int, RunResult] = {}
+        self.due = {epoch: k for k, epoch in enumerate(spec.record)}
+        self.update = OPTIMIZERS[spec.optimizer].update
+        self.steps = 0
+        self.pieces = _pieces(spec, data.X, data.Y)
+        self.test_pieces = _pieces(spec, data.X_test, data.Y_test)
+        self._build()
+
+    def _build(self) -> None:
+        """Make gradients and networks for the runs that are left."""
+        self.grads = np.zeros_like(self.parameters.flat)
+        self.networks: dict[int, Network] = {}
+        # Apart from those of the steps, whose buffers hold the step's forward pass.
+        self.evaluators: dict[int, Network] = {}
+
+    def run(self) -> None:
+        """Train to the end, or until every run has diverged."""
+        for epoch in range(self.spec.epochs):
+            if not len(self.alive):
+                return
+            self._epoch(self.due.get(epoch))
+        if len(self.alive):
+            self._end()
+
+    def _network(self, samples: int) -> Network:
+        if samples not in self.networks:
+            self.networks[samples] = self._new_network(samples)
+        return self.networks[samples]
+
+    def _new_network(self, samples: int) -> Network:
+        return Network(self.spec, self.parameters, self.grads, samples)
+
+    def _epoch(self, record: int | None) -> None:
+        self.batches.shuffle()
+        at = 0
+        for size in self.batches.sizes:
+            network = self._forward(at, size)
+            if self.steps % CHECK_EVERY == 0 and self._freeze_diverged(network):
+                if not len(self.alive):
+                    return
+                network = self._forward(at, size)
+            if at == 0 and record is not None:
+                self._recorded_step(network, record)
+            else:
+                network.backward()
+                self._step()
+            at += size
+
+    def _forward(self, at: int, size: int) -> Network:
+        network = self._network(size)
+        network.bind(*self.batches.take(at, size))
+        network.forward()
+        return network
+
+    def _step(self) -> None:
+        """Step the parameters along the gradients, which are used up."""
+        self.steps += 1
+        p = self.parameters
+        if self.spec.decays:
+            self.grads += p.decay * p.flat
+        self.update(p.flat, self.grads, p.rates, p.state, self.steps, self.spec.hyper)
+
+    def _freeze_diverged(self, network: Network) -> bool:
+        """End the runs whose loss is not finite; say whether there were any."""
+        losses = network.loss()
+        finite = np.isfinite(losses)
+        if finite.all():
+            return False
+        for row in np.flatnonzero(~finite):
+            self._finish(int(row), Outcome.DIVERGED, float(losses[row]))
+        self.alive = self.alive[finite]
+        self.parameters = self.parameters.keep(finite)
+        self.batches.keep(finite)
+        self._build()
+        return True
+
+    def _recorded_step(self, network: Network, k: int) -> None:
+        """Make a step, already run forward, and measure before, within and after it."""
+        recorder, alive, data = self.recorder, self.alive, self.data
+        full = self.spec.batch_size is None
+        passes = (network,) if full else self._evaluate(self.pieces)
+        recorder.training(passes, data, alive, k)
+        recorder.test(self._evaluate(self.test_pieces), data, alive, k)
+        network.backward()
+        recorder.gradients(network, alive, k)
+        before = self.parameters.flat.copy()
+        self._step()
+        recorder.updates(before, self.parameters.flat, alive, k)
+
+    def _evaluate(self, pieces: Sequence[tuple[Array, Array]]) -> Iterator[Network]:
+        """Yield a network after each forward pass over a piece of the data."""
+        for x, y in pieces:
+            samples = x.shape[2]
+            if samples not in self.evaluators:
+                self.evaluators[samples] = self._new_network(samples)
+            network = self.evaluators[samples]
+            network.bind(x, x.transpose(0, 2, 1), y)
+            network.forward()
+            yield network
+
+    def _end(self) -> None:
+        """Record the end; the step that its gradients are read from is taken back."""
+        last = len(self.spec.record) - 1
+        final, steps = self.parameters.flat.copy(), self.steps
+        self.batches.shuffle()
+        self._recorded_step(self._forward(0, self.batches.sizes[0]), last)
+        self.parameters.flat[:], self.steps = final, steps
+        for row, run in enumerate(self.alive):
+            loss = float(self.recorder.values["loss"][run, last])
+            finite = np.isfinite(loss)
+            self._finish(row, Outcome.FINISHED if finite else Outcome.DIVERGED, loss)
+
+    def _finish(self, row: int, outcome: Outcome, loss: float) -> None:
+        run = int(self.alive[row])
+        history = self.recorder.history(run)
+        finals = {
+            name: float(history[name][-1]) if outcome is Outcome.FINISHED else float("nan")
+            for name in ("accuracy", "loss_test", "accuracy_test")
+        }
+        params = self._params(row)
+        self.results[run] = RunResult(
+            outcome, self.steps, loss, history=history, params=params, **finals
+        )
+
+    def _params(self, row: int) -> dict[str, Array]:
+        flat = self.parameters.flat[row : row + 1].copy()
+        params = {}
+        for k, Wb in enumerate(views(flat, self.spec.sizes, bias=self.spec.bias)):
+            n_in = self.spec.sizes[k]
+            params[f"W{k + 1}"] = Wb[0, :, :n_in]
+            if self.spec.bias:
+                params[f"b{k + 1}"] = Wb[0, :, n_in]
+        return params
+
+
+def train(spec: StackSpec, runs: Sequence[RunSpec], data: Data) -> list[RunResult]:
+    """Train a stack of runs; each result is the same to the last bit as if trained alone.
+
+    Args:
+        spec: what the runs share.
+        runs: what each has for itself, in any number; `stack_size` says how many are fastest.
+        data: prepared data.
+
+    Returns:
+        One result a run, in the order of `runs`.
+
+    Example:
+        >>> xor = Data.of([[0, 0, 1, 1], [0, 1, 0, 1]], [[0, 1, 1, 0]])
+        >>> spec = StackSpec(sizes=(2, 8, 1), activation="tanh", epochs=500)
+        >>> [result] = train(spec, [RunSpec(lr=1.0, init="glorot_uniform")], xor)
+        >>> result.outcome, result.accuracy
+        (<Outcome.FINISHED: 'finished'>, 1.0)
+    """
+    began = time.perf_counter()
+    training = _Training(spec, runs, data)
+    with np.errstate(all="ignore"):  # overflow is an outcome here, not an accident
+        training.run()
+    seconds = (time.perf_counter() - began) / max(len(runs), 1)
+    results = [training.results[r] for r in range(len(runs))]
+    for result in results:
+        result.seconds = seconds
+    return results

@@ -1,0 +1,287 @@
+"""The condition `only` puts on the cells of a sweep, read without ever being run as Python."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import math
+import operator
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from sweeps.errors import BadInput, nearest
+
+LONGEST = 1000
+DEEPEST = 100
+_CONSTANTS: Mapping[str, Any] = {
+    "true": True,
+    "false": False,
+    "null": None,
+    "none": None,
+    "inf": math.inf,
+    "nan": math.nan,
+}
+_ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: math.pow,  # of floats: a tower of whole-number powers would never end
+}
+_COMPARISON: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.In: lambda item, items: item in items,
+    ast.NotIn: lambda item, items: item not in items,
+}
+_NAMES = (ast.Name, ast.Attribute, ast.Subscript)
+_GRAMMAR: tuple[type[ast.AST], ...] = (
+    *(ast.Constant, ast.Tuple, ast.List, ast.Load),
+    *(ast.UnaryOp, ast.Not, ast.USub, ast.UAdd, ast.BoolOp, ast.And, ast.Or),
+    *(ast.BinOp, ast.Compare, *_ARITHMETIC.keys(), *_COMPARISON.keys()),
+)
+
+
+def no_axis(key: str, name: str, names: Iterable[str]) -> str:
+    """Phrase the error for a name in `zip` or `only` that is no axis of the sweep."""
+    listed = list(names)
+    guess = nearest(name, listed)
+    hint = f" Did you mean {guess}?" if guess else ""
+    return (
+        f"`{key}` must name axes of this sweep ({', '.join(listed) or 'none'}); got {name}.{hint}"
+    )
+
+
+class Filter:
+    """A condition over axis names, in Python's grammar.
+
+    Known are numbers, texts, true, false, null, lists, comparisons (chained, and `in` a list),
+    arithmetic, `and`, `or`, `not` and parentheses. An axis with dots is named as it is,
+    `data.noise`; the element `lr_factor.0` of a list as `lr_factor[0]`.
+
+    Args:
+        text: The condition as typed.
+        axes: The values of each axis, by name.
+
+    Raises:
+        BadInput: The text is no expression of that kind, or names what is no axis.
+    """
+
+    def __init__(self, text: str, axes: Mapping[str, Iterable[Any]]) -> None:
+        self._text = text
+        self._kinds = {name: {_kind(value) for value in values} for name, values in axes.items()}
+        self._words = {v for values in axes.values() for v in values if isinstance(v, str)}
+        self._tree = _parsed(text)
+        self._check(self._tree)
+
+    def holds(self, cell: Mapping[str, Any]) -> bool:
+        """Tell whether the condition holds for a cell, given as values by axis name.
+
+        Raises:
+            BadInput: Unlike things are compared, a number cannot be computed, or the whole is
+                neither true nor false.
+        """
+        try:
+            held = self._value(self._tree, cell)
+        except (ArithmeticError, _NoValueError) as error:
+            where = ", ".join(f"{name}={value}" for name, value in cell.items())
+            raise BadInput(
+                f"`only` must have a value for each cell; got {self._text}, "
+                f"which has none at {where}."
+            ) from error
+        if not isinstance(held, bool):
+            raise BadInput(
+                f"`only` must be true or false; got {self._text}, which is {held!r}. "
+                "Compare it with something."
+            )
+        return held
+
+    def _check(self, node: ast.AST, depth: int = 0) -> None:
+        """Refuse what the grammar does not know and names that are no axes, before any cell."""
+        if depth > DEEPEST:
+            raise BadInput(f"`only` must be nested at most {DEEPEST} deep; got {self._text}.")
+        if isinstance(node, _NAMES):
+            self._check_name(node)
+            return
+        known = isinstance(node, _GRAMMAR)
+        if known and isinstance(node, ast.Constant):
+            known = isinstance(node.value, bool | int | float | str | None)
+        if not known:
+            got = ast.unparse(node) if isinstance(node, ast.expr) else self._text
+            raise BadInput(
+                "`only` must be made of axis names, numbers, texts, lists, comparisons, "
+                f"arithmetic, and, or, not; got {got}."
+            )
+        for child in ast.iter_child_nodes(node):
+            self._check(child, depth + 1)
+
+    def _check_name(self, node: ast.expr) -> None:
+        name = _dotted(node)
+        if name in self._kinds or name in _CONSTANTS or self._list_of(node) is not None:
+            return
+        shown = ast.unparse(node)
+        if shown in self._words:
+            raise BadInput(f"`only` must have texts in quotes; got {shown}. Write '{shown}'.")
+        raise BadInput(no_axis("only", name or shown, self._kinds))
+
+    def _list_of(self, node: ast.expr) -> str | None:
+        """Return the axis `width` of an element `width[0]`, if that axis varies a list."""
+        if not isinstance(node, ast.Subscript) or _position(node) is None:
+            return None
+        name = _dotted(node.value)
+        return name if name is not None and "list" in self._kinds.get(name, ()) else None
+
+    def _value(self, node: ast.expr, cell: Mapping[str, Any]) -> Any:
+        match node:
+            case ast.Constant(value=value):
+                return value
+            case ast.Tuple(elts=items) | ast.List(elts=items):
+                return [self._value(item, cell) for item in items]
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                return not self._truth(operand, cell)
+            case ast.UnaryOp(op=sign, operand=operand):
+                number = self._number(operand, cell)
+                return -number if isinstance(sign, ast.USub) else number
+            case ast.BinOp(left=left, op=sign, right=right):
+                return self._computed(sign, self._number(left, cell), self._number(right, cell))
+            case ast.BoolOp(op=ast.And(), values=operands):
+                return all(self._truth(operand, cell) for operand in operands)
+            case ast.BoolOp(values=operands):
+                return any(self._truth(operand, cell) for operand in operands)
+            case ast.Compare():
+                return all(self._compared(node, cell))
+        return self._named(node, cell)
+
+    def _named(self, node: ast.expr, cell: Mapping[str, Any]) -> Any:
+        name = _dotted(node)
+        if name is not None and name in cell:
+            return cell[name]
+        if name is not None and name in _CONSTANTS:
+            return _CONSTANTS[name]
+        whole = cell[self._list_of(node) or ""]
+        position = _position(node)
+        if position is None or not isinstance(whole, list):
+            raise _NoValueError
+        if not -len(whole) <= position < len(whole):
+            raise _NoValueError
+        return whole[position]
+
+    def _number(self, node: ast.expr, cell: Mapping[str, Any]) -> Any:
+        value = self._value(node, cell)
+        if _kind(value) != "number":
+            raise BadInput(
+                f"`only` must compute with numbers; got {ast.unparse(node)}, which is {value!r}."
+            )
+        return value
+
+    @staticmethod
+    def _computed(sign: ast.operator, left: Any, right: Any) -> Any:
+        try:
+            return _ARITHMETIC[type(sign)](left, right)
+        except ValueError as error:  # a fractional power of a negative number
+            raise _NoValueError from error
+
+    def _truth(self, node: ast.expr, cell: Mapping[str, Any]) -> bool:
+        value = self._value(node, cell)
+        if not isinstance(value, bool):
+            raise BadInput(
+                f"`only` must join conditions with and, or, not; got {ast.unparse(node)}, "
+                f"which is {value!r}."
+            )
+        return value
+
+    def _compared(self, node: ast.Compare, cell: Mapping[str, Any]) -> Iterator[bool]:
+        """Yield each link of a chain `a < b < c`; like Python, no later than it is needed."""
+        left = self._value(node.left, cell)
+        for sign, term in zip(node.ops, node.comparators, strict=True):
+            right = self._value(term, cell)
+            self._check_alike(node, sign, left, right)
+            yield bool(_COMPARISON[type(sign)](left, right))
+            left = right
+
+    def _check_alike(self, node: ast.Compare, sign: ast.cmpop, left: Any, right: Any) -> None:
+        """Refuse to compare unlike things, which Python would call unequal in silence.
+
+        Where an axis itself holds unlike values, as `batch_size=full,10`, asking whether one
+        of them equals a text or a number is fair.
+        """
+        if isinstance(sign, ast.In | ast.NotIn):
+            if not isinstance(right, list):
+                raise BadInput(
+                    f"`only` must have a list after in; got {right!r} in {ast.unparse(node)}. "
+                    "Write (a, b)."
+                )
+            return
+        kinds = {_kind(left), _kind(right)}
+        if isinstance(sign, ast.Eq | ast.NotEq):
+            if len(kinds) == 1 or "null" in kinds or self._mixed(node):
+                return
+        elif kinds in ({"number"}, {"text"}):
+            return
+        raise BadInput(
+            "`only` must compare numbers with numbers and texts with texts; "
+            f"got {left!r} and {right!r} in {ast.unparse(node)}."
+        )
+
+    def _mixed(self, node: ast.Compare) -> bool:
+        names = (_dotted(term) for term in itertools.chain([node.left], node.comparators))
+        return any(len(self._kinds.get(name or "", ())) > 1 for name in names)
+
+
+class _NoValueError(Exception):
+    """An expression has no value at a cell."""
+
+
+def _parsed(text: str) -> ast.expr:
+    if len(text) > LONGEST:
+        raise BadInput(f"`only` must be at most {LONGEST} characters; got {len(text)}.")
+    try:
+        with warnings.catch_warnings():  # Python warns of odd spellings while it parses
+            warnings.simplefilter("ignore")
+            return ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise BadInput(
+            f"`only` must be a condition such as lr*depth < 1; got {text}, which cannot be read."
+        ) from error
+
+
+def _kind(value: Any) -> str:
+    """Sort a value into what may be compared with what; a truth value is no number here."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "truth"
+    if isinstance(value, int | float):
+        return "number"
+    return "text" if isinstance(value, str) else "list"
+
+
+def _dotted(node: ast.AST) -> str | None:
+    """Return `lr_factor.0` for `lr_factor[0]` and `data.noise` for itself; None for no name."""
+    match node:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute(value=value, attr=last):
+            first = _dotted(value)
+        case ast.Subscript(value=value, slice=ast.Constant(value=int(last))):
+            first = _dotted(value)
+        case _:
+            return None
+    return None if first is None else f"{first}.{last}"
+
+
+def _position(node: ast.AST) -> int | None:
+    """Return the number in `width[0]` or `width[-1]`."""
+    match node:
+        case ast.Subscript(slice=ast.Constant(value=int(position))):
+            return position
+        case ast.Subscript(slice=ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(p)))):
+            return -p
+    return None

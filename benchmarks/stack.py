@@ -4,7 +4,7 @@
     python benchmarks/stack.py --quick    # fewer rounds
 
 Both sides train the same networks from the same start in the same dtype on one core; the plain loop is
-what a careful reader would write in NumPy for one network (`out=` nowhere, no needless work).
+what a reader writes in NumPy for one network, with the equations of the well-known course.
 Figures are ratios of medians over interleaved rounds. The parameters of both sides are compared
 before anything is timed.
 """
@@ -82,47 +82,76 @@ def works(dtype: str) -> list[Work]:
     ]
 
 
-def plain(spec: StackSpec, run: RunSpec, data: Data) -> list[Array]:
+def relu(z: Array) -> Array:
+    """`max(0, z)`."""
+    return np.maximum(0, z)
+
+
+def sigmoid(z: Array) -> Array:
+    """`1 / (1 + e^-z)`."""
+    return 1 / (1 + np.exp(-z))
+
+
+def softmax(z: Array) -> Array:
+    """Over units, shifted."""
+    e = np.exp(z - np.max(z, axis=0, keepdims=True))
+    return e / np.sum(e, axis=0, keepdims=True)
+
+
+def forward(X: Array, p: dict[str, Array], spec: StackSpec) -> dict[str, Array]:
+    """Keep every activation, as in the course that most posted programs come from."""
+    cache = {"A0": X}
+    top = spec.layers
+    for k in range(1, top + 1):
+        Z = np.dot(p[f"W{k}"], cache[f"A{k - 1}"])
+        if spec.bias:
+            Z = Z + p[f"b{k}"]
+        if k < top:
+            cache[f"A{k}"] = relu(Z) if spec.activation == "relu" else np.tanh(Z)
+        else:
+            cache[f"A{k}"] = softmax(Z) if spec.output == "softmax" else sigmoid(Z)
+    return cache
+
+
+def backward(
+    Y: Array, p: dict[str, Array], cache: dict[str, Array], spec: StackSpec
+) -> dict[str, Array]:
+    """`dW = 1/m dZ A^T`, `db = 1/m sum dZ`."""
+    m = Y.shape[1]
+    grads = {}
+    dZ = cache[f"A{spec.layers}"] - Y
+    for k in range(spec.layers, 0, -1):
+        A = cache[f"A{k - 1}"]
+        grads[f"W{k}"] = 1 / m * np.dot(dZ, A.T)
+        if spec.bias:
+            grads[f"b{k}"] = 1 / m * np.sum(dZ, axis=1, keepdims=True)
+        if k > 1:
+            slope = A > 0 if spec.activation == "relu" else 1 - np.power(A, 2)
+            dZ = np.dot(p[f"W{k}"].T, dZ) * slope
+    return grads
+
+
+def plain(spec: StackSpec, run: RunSpec, data: Data) -> dict[str, Array]:
     """Train one network with plain NumPy, as one would write it by hand."""
-    dtype = np.dtype(spec.dtype).type
     X, Y = data.X.astype(spec.dtype), data.Y.astype(spec.dtype)
-    cut = [Wb[0] for Wb in views(initial_parameters(spec, [run]), spec.sizes, bias=spec.bias)]
-    W = [Wb[:, :n].copy() for Wb, n in zip(cut, spec.sizes, strict=False)]
-    b = [Wb[:, n:].copy() for Wb, n in zip(cut, spec.sizes, strict=False)]
-    relu, softmax = spec.activation == "relu", spec.output == "softmax"
-    rng, lr, top = stream(run.seed, run.replicate, ORDER), dtype(run.lr), len(W) - 1
-
-    def step(x: Array, y: Array) -> None:
-        a = [x]
-        for k in range(top + 1):
-            z = W[k] @ a[k] + b[k] if spec.bias else W[k] @ a[k]
-            if k < top:
-                a.append(np.maximum(z, 0) if relu else np.tanh(z))
-            elif softmax:
-                e = np.exp(z - z.max(axis=0))
-                a.append(e / e.sum(axis=0))
-            else:
-                a.append(1 / (1 + np.exp(-z)))
-        delta = (a[-1] - y) / dtype(x.shape[1])
-        for k in range(top, -1, -1):
-            dW = delta @ a[k].T
-            db = delta.sum(axis=1, keepdims=True) if spec.bias else None
-            if k:
-                slope = (a[k] > 0) if relu else (1 - a[k] * a[k])
-                delta = (W[k].T @ delta) * slope
-            W[k] -= lr * dW
-            if db is not None:
-                b[k] -= lr * db
-
+    p = {}
+    for k, Wb in enumerate(views(initial_parameters(spec, [run]), spec.sizes, bias=spec.bias)):
+        p[f"W{k + 1}"] = Wb[0, :, : spec.sizes[k]].copy()
+        if spec.bias:
+            p[f"b{k + 1}"] = Wb[0, :, spec.sizes[k] :].copy()
+    rng = stream(run.seed, run.replicate, ORDER)
     for _ in range(spec.epochs):
         if spec.batch_size is None:
-            step(X, Y)
-            continue
-        order = rng.permutation(X.shape[1])
-        for at in range(0, len(order), spec.batch_size):
-            rows = order[at : at + spec.batch_size]
-            step(X[:, rows], Y[:, rows])
-    return W
+            batches = [(X, Y)]
+        else:
+            order = rng.permutation(X.shape[1])
+            rows = [order[at : at + spec.batch_size] for at in range(0, len(order), spec.batch_size)]
+            batches = ((X[:, r], Y[:, r]) for r in rows)
+        for x, y in batches:
+            grads = backward(y, p, forward(x, p, spec), spec)
+            for name, gradient in grads.items():
+                p[name] = p[name] - run.lr * gradient
+    return p
 
 
 def interleaved(sides: list[Callable[[], object]], rounds: int) -> list[float]:
@@ -143,9 +172,9 @@ def measure(work: Work, rounds: int) -> tuple[float, float, float]:
     few = runs[: max(1, len(runs) // 8)]
     short = replace(spec, epochs=3, record=())
     difference = max(
-        float(np.max(np.abs(theirs - ours.params[f"W{k}"])))
+        float(np.max(np.abs(theirs.reshape(ours.params[name].shape) - ours.params[name])))
         for run, ours in zip(few, train(short, few, data), strict=True)
-        for k, theirs in enumerate(plain(short, run, data), start=1)
+        for name, theirs in plain(short, run, data).items()
     )
     loop, stack = interleaved(
         [lambda: [plain(spec, run, data) for run in few], lambda: train(spec, runs, data)], rounds

@@ -42,6 +42,7 @@ class Activation:
         saturation: `(low, high)`; an activation outside has a slope below 1 % of the largest one.
             None for activations that are unbounded on a side.
         in_place: whether `value` may write over its argument.
+        keeps_one: whether `f(1) = 1`.
         slope_at_positive_zero: a cheaper `slope_at_a` that holds where `a` is never -0.0.
     """
 
@@ -52,6 +53,7 @@ class Activation:
     kinks: tuple[float, ...] = ()
     saturation: tuple[float, float] | None = None
     in_place: bool = False
+    keeps_one: bool = False
     slope_at_positive_zero: Formula | None = None
 
 
@@ -254,6 +256,7 @@ ACTIVATIONS: Mapping[str, Activation] = MappingProxyType(
             "he_normal",
             kinks=(0.0,),
             in_place=True,
+            keeps_one=True,
             slope_at_positive_zero=positive_bits,
         ),
         "leaky_relu": Activation(
@@ -286,6 +289,6 @@ ACTIVATIONS: Mapping[str, Activation] = MappingProxyType(
             saturation=(1 - _SIGMOID_SATURATED, _SIGMOID_SATURATED),
             in_place=True,
         ),
-        "identity": Activation(identity, ones, ones, "glorot_uniform", in_place=True),
+        "identity": Activation(identity, ones, ones, "glorot_uniform", in_place=True, keeps_one=True),
     }
 )

@@ -29,9 +29,9 @@ LOSSES = ("binary_cross_entropy", "softmax_cross_entropy", "squared_error")
 
 def softmax(z: Array, out: Array) -> None:
     """`a_k = e^(z_k) / sum_j e^(z_j)` over units, shifted by the largest `z` against overflow."""
-    np.subtract(z, np.max(z, axis=1, keepdims=True), out=out)
+    np.subtract(z, np.maximum.reduce(z, axis=1, keepdims=True), out=out)
     np.exp(out, out=out)
-    out /= np.sum(out, axis=1, keepdims=True)
+    out /= np.add.reduce(out, axis=1, keepdims=True)
 
 
 def _log_softmax(z: Array) -> Array:
@@ -123,7 +123,7 @@ def softmax_cross_entropy(layer: Layer, out: Array) -> None:
 
 def softmax_delta(layer: Layer, out: Array) -> None:
     """`delta_i = a_i sum_k y_k - y_i`, which is `a - y` where the targets sum to one."""
-    np.multiply(layer.a, np.sum(layer.targets, axis=1, keepdims=True), out=out)
+    np.multiply(layer.a, np.add.reduce(layer.targets, axis=1, keepdims=True), out=out)
     out -= layer.targets
     out *= layer.share
 

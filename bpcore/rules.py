@@ -64,9 +64,24 @@ def propagate(layer: Layer, out: Array) -> None:
     np.matmul(layer.W_T, layer.delta_units, out=out)
 
 
-def propagate_one_unit(layer: Layer, out: Array) -> None:
-    """`dL/dx = w delta` of a layer with one unit: `np.matmul` of an outer product leaves BLAS."""
-    np.einsum("rji,rim->rjm", layer.W_T, layer.delta, out=out)
+def propagate_one_unit() -> Rule:
+    """`dL/dx = w delta` of a layer with one unit.
+
+    `np.matmul` of an outer product leaves BLAS. With a second unit of zeros it does not, which is
+    twice as fast as an elementwise product.
+    """
+    pairs: list[Array] = []
+
+    def rule(layer: Layer, out: Array) -> None:
+        if not pairs:
+            R, n_in, _ = layer.W_T.shape
+            pairs.append(np.zeros((R, n_in, 2), out.dtype))
+            pairs.append(np.zeros((R, 2, layer.samples), out.dtype))
+        pairs[0][:, :, :1] = layer.W_T
+        pairs[1][:, :1] = layer.delta
+        np.matmul(pairs[0], pairs[1], out=out)
+
+    return rule
 
 
 def through_activation(layer: Layer, out: Array) -> None:
@@ -147,7 +162,7 @@ def healthy(
         slope=slope_rule(activation, bias=bias) if activation else not_here,
         loss=loss,
         output_delta=delta,
-        propagate=propagate_one_unit if n_out == 1 else propagate,
+        propagate=propagate_one_unit() if n_out == 1 else propagate,
         through_activation=through_activation,
         weight_grad=weight_grad_one_sample if samples == 1 else weight_grad,
         bias_grad=nothing,

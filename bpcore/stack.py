@@ -70,7 +70,7 @@ class Layer:
             memory with a where nothing reads it afterwards.
         units: n_out; `array[:, :units]` is without that row, as are the views `z_units`,
             `a_units`, `delta_units`, made once because a slice costs as much as a small operation.
-        ones: that row of a.
+        ones: that row of a; `spoils_ones` where the activation writes over it.
         scratch: `(R, rows, m)`, free for any rule within its call; shared between layers.
         targets: `(R, n_out, m)` or `(1, n_out, m)`; output layer only.
         share: what one sample counts in the loss, 1/m or 1.
@@ -102,6 +102,7 @@ class Layer:
     delta_units: Array
     W_T: Array
     ones: Array
+    spoils_ones: bool
     below: Layer | None = None
     above: Layer | None = None
     rules: Rules
@@ -155,6 +156,9 @@ class Network:
             array[:, : layer.units] for array in (layer.z, layer.a, layer.delta)
         )
         layer.ones = layer.a[:, layer.units :]
+        layer.ones.fill(1.0)
+        keeps = layer.z is layer.a and ACTIVATIONS[spec.activation].keeps_one
+        layer.spoils_ones = ones and not keeps
 
     def _z_is_read_once(self, layer: Layer) -> bool:
         # Half the memory to go through. Losses read z of the output layer, defects may read any.
@@ -185,7 +189,8 @@ class Network:
             rules = layer.rules
             rules.affine(layer, layer.z_units)
             rules.activation(layer, layer.a)
-            layer.ones.fill(1.0)
+            if layer.spoils_ones:
+                layer.ones.fill(1.0)
 
     def loss(self) -> Array:
         """Return the loss of each run `(R,)` at the outputs of the last forward pass."""

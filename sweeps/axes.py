@@ -210,11 +210,12 @@ def _listed(value: object) -> str:
 
 def _kept(cells: list[list[int]], axes: Sequence[Axis], only: str) -> list[list[int]]:
     condition = Filter(only, {axis.name: axis.values for axis in axes if axis.name})
-    kept = []
-    for cell in cells:
-        values = {axis.name: axis.values[step] for axis, step in zip(axes, cell, strict=True)}
-        if condition.holds(values):
-            kept.append(cell)
+    named = [(place, axis) for place, axis in enumerate(axes) if axis.name in condition.names]
+    kept = [
+        cell
+        for cell in cells
+        if condition.holds({axis.name: axis.values[cell[place]] for place, axis in named})
+    ]
     if not kept:
         raise BadInput(
             f"`only` must hold for at least one cell; got {only}, "

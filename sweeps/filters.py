@@ -70,6 +70,9 @@ class Filter:
         text: The condition as typed.
         axes: The values of each axis, by name.
 
+    Attributes:
+        names: The axes it names.
+
     Raises:
         BadInput: The text is no expression of that kind, or names what is no axis.
     """
@@ -79,10 +82,11 @@ class Filter:
         self._kinds = {name: {_kind(value) for value in values} for name, values in axes.items()}
         self._words = {v for values in axes.values() for v in values if isinstance(v, str)}
         self._tree = _parsed(text)
+        self.names: dict[str, None] = {}  # in order, each once
         self._check(self._tree)
 
     def holds(self, cell: Mapping[str, Any]) -> bool:
-        """Tell whether the condition holds for a cell, given as values by axis name.
+        """Tell whether the condition holds for a cell, given as values of the axes it names.
 
         Raises:
             BadInput: Unlike things are compared, a number cannot be computed, or the whole is
@@ -91,7 +95,7 @@ class Filter:
         try:
             held = self._value(self._tree, cell)
         except (ArithmeticError, _NoValueError) as error:
-            where = ", ".join(f"{name}={value}" for name, value in cell.items())
+            where = ", ".join(f"{name}={value}" for name, value in cell.items()) or "all"
             raise BadInput(
                 f"`only` must have a value for each cell; got {self._text}, "
                 f"which has none at {where}."
@@ -124,7 +128,10 @@ class Filter:
 
     def _check_name(self, node: ast.expr) -> None:
         name = _dotted(node)
-        if name in self._kinds or name in _CONSTANTS or self._list_of(node) is not None:
+        axis = name if name in self._kinds else self._list_of(node)
+        if axis is not None:
+            self.names[axis] = None
+        if axis is not None or name in _CONSTANTS:
             return
         shown = ast.unparse(node)
         if shown in self._words:

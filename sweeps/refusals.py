@@ -31,7 +31,7 @@ def explain(error: Exception) -> str:
             return misfit(merged[1], _root(cause), cause)
         unknown = re.match(r"Could not override '(.*?)'\.", str(error))
         if unknown and isinstance(cause, ConfigKeyError | ConfigAttributeError):
-            return no_key(unknown[1], _root(cause))
+            return no_key(_full_key(unknown[1], cause), _root(cause))
         return f"{_first_line(error) or _first_line(cause)}."
     return f"{_first_line(error)}."
 
@@ -54,9 +54,17 @@ def no_key(key: str, config: Any) -> str:
             break
         parent, known = f"{parent}{part}.", child
     listed = [f"{parent}{name}" for name in known if name != "hydra"]
+    if not listed or key in listed:
+        return f"`{key}` is no key of the configuration."
     guess = nearest(key, listed)
     hint = f" Did you mean {guess}?" if guess else ""
     return f"`{key}` is no key of the configuration, which has {', '.join(listed)}.{hint}"
+
+
+def _full_key(key: str, error: OmegaConfBaseException) -> str:
+    """Return the key within the mapping given to `key` that is not known, if that is the fault."""
+    full = str(error.full_key or "")
+    return full if full.startswith(f"{key}.") else key
 
 
 def _no_option(error: MissingConfigException) -> str:

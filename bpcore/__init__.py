@@ -7,7 +7,7 @@ from bpcore.losses import LOSSES, OUTPUTS, PAIRINGS, REFUSED
 from bpcore.optimizers import OPTIMIZERS, Hyper
 from bpcore.probes import PROBES, epochs_to_record
 from bpcore.spec import ENGINE_VERSION, Data, RunSpec, StackSpec
-from bpcore.training import Outcome, RunResult, stack_size, train
+from bpcore.training import Outcome, RunResult, StackResult, stack_size, train, train_stack
 
 __all__ = [
     "ACTIVATIONS",
@@ -25,8 +25,10 @@ __all__ = [
     "Outcome",
     "RunResult",
     "RunSpec",
+    "StackResult",
     "StackSpec",
     "epochs_to_record",
     "stack_size",
     "train",
+    "train_stack",
 ]

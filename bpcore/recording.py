@@ -86,9 +86,3 @@ class Recorder:
                     for flat in (before, after)
                 ]
                 self.values[name][alive, k] = compare(*pair)
-
-    def history(self, run: int) -> dict[str, Array]:
-        """Return the history of one run up to its end."""
-        n = self.written[run]
-        history = {name: values[run, :n] for name, values in self.values.items()}
-        return {"epoch": np.array(self.spec.record[:n])} | history

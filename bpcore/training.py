@@ -33,7 +33,7 @@ class Outcome(StrEnum):
     DIVERGED = "diverged"
 
 
-@dataclass
+@dataclass(frozen=True)
 class RunResult:
     """What a run leaves.
 
@@ -46,7 +46,6 @@ class RunResult:
         history: name of a probe to its values at the epochs in `history["epoch"]`: `(K,)`, or
             `(K, L)` for probes with a value for each layer.
         params: `W1` `(n_out, n_in)`, `b1` `(n_out,)`, ... as they were at the end.
-        seconds: this run's share of the stack's time.
     """
 
     outcome: Outcome
@@ -57,7 +56,63 @@ class RunResult:
     accuracy_test: float
     history: dict[str, Array]
     params: dict[str, Array]
-    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class StackResult:
+    """What a stack leaves, as arrays over its runs; `result[r]` is one run of it.
+
+    Attributes:
+        spec: what was trained.
+        diverged: `(R,)` bool.
+        steps: `(R,)`.
+        loss: `(R,)`, as in `RunResult`.
+        history: name to `(R, K)` or `(R, K, L)`; NaN after a run's end.
+        recorded: how many of the K epochs in `spec.record` each run has, `(R,)`.
+        params: `(R, P)`, cut by `stack.views`.
+        seconds: of the whole stack.
+    """
+
+    spec: StackSpec
+    diverged: Array
+    steps: Array
+    loss: Array
+    history: dict[str, Array]
+    recorded: Array
+    params: Array
+    seconds: float
+
+    def __len__(self) -> int:
+        """Return the number of runs."""
+        return len(self.loss)
+
+    def final(self, name: str) -> Array:
+        """Return the last value of a measurement, NaN for diverged runs: `(R,)` or `(R, L)`."""
+        return np.where(
+            self.diverged.reshape(-1, *[1] * (self.history[name].ndim - 2)),
+            np.nan,
+            self.history[name][:, -1],
+        )
+
+    def __getitem__(self, run: int) -> RunResult:
+        """Return one run."""
+        n = self.recorded[run]
+        history = {"epoch": np.array(self.spec.record[:n])}
+        history |= {name: values[run, :n] for name, values in self.history.items()}
+        params = {}
+        cut = views(self.params[run : run + 1], self.spec.sizes, bias=self.spec.bias)
+        for k, Wb in enumerate(cut):
+            params[f"W{k + 1}"] = Wb[0, :, : self.spec.sizes[k]]
+            if self.spec.bias:
+                params[f"b{k + 1}"] = Wb[0, :, self.spec.sizes[k]]
+        return RunResult(
+            Outcome.DIVERGED if self.diverged[run] else Outcome.FINISHED,
+            int(self.steps[run]),
+            float(self.loss[run]),
+            *(float(self.final(n)[run]) for n in ("accuracy", "loss_test", "accuracy_test")),
+            history=history,
+            params=params,
+        )
 
 
 def stack_size(spec: StackSpec, samples: int) -> int:
@@ -86,7 +141,11 @@ class _Training:
         self.parameters = start(spec, runs)
         self.recorder = Recorder(spec, len(runs))
         self.alive = np.arange(len(runs))
-        self.results: dict[int, RunResult] = {}
+        R = len(runs)
+        self.diverged = np.zeros(R, bool)
+        self.steps_made = np.zeros(R, int)
+        self.loss = np.full(R, np.nan)
+        self.final = np.zeros_like(self.parameters.flat)
         self.due = {epoch: k for k, epoch in enumerate(spec.record)}
         self.update = OPTIMIZERS[spec.optimizer].update
         self.steps = 0
@@ -154,8 +213,7 @@ class _Training:
         finite = np.isfinite(losses)
         if finite.all():
             return False
-        for row in np.flatnonzero(~finite):
-            self._finish(int(row), Outcome.DIVERGED, float(losses[row]))
+        self._finish(~finite, losses)
         self.alive = self.alive[finite]
         self.parameters = self.parameters.keep(finite)
         self.batches.keep(finite)
@@ -193,32 +251,40 @@ class _Training:
         self.batches.shuffle()
         self._recorded_step(self._forward(0, self.batches.sizes[0]), last)
         self.parameters.flat[:], self.steps = final, steps
-        for row, run in enumerate(self.alive):
-            loss = float(self.recorder.values["loss"][run, last])
-            finite = np.isfinite(loss)
-            self._finish(row, Outcome.FINISHED if finite else Outcome.DIVERGED, loss)
+        loss = self.recorder.values["loss"][self.alive, last]
+        self._finish(np.ones(len(self.alive), bool), loss)
 
-    def _finish(self, row: int, outcome: Outcome, loss: float) -> None:
-        run = int(self.alive[row])
-        history = self.recorder.history(run)
-        finals = {
-            name: float(history[name][-1]) if outcome is Outcome.FINISHED else float("nan")
-            for name in ("accuracy", "loss_test", "accuracy_test")
-        }
-        params = self._params(row)
-        self.results[run] = RunResult(
-            outcome, self.steps, loss, history=history, params=params, **finals
-        )
+    def _finish(self, rows: Array, losses: Array) -> None:
+        """Keep how the runs in these rows of the stack ended."""
+        runs = self.alive[rows]
+        self.loss[runs] = losses[rows]
+        self.diverged[runs] = ~np.isfinite(self.loss[runs])
+        self.steps_made[runs] = self.steps
+        self.final[runs] = self.parameters.flat[rows]
 
-    def _params(self, row: int) -> dict[str, Array]:
-        flat = self.parameters.flat[row : row + 1].copy()
-        params = {}
-        for k, Wb in enumerate(views(flat, self.spec.sizes, bias=self.spec.bias)):
-            n_in = self.spec.sizes[k]
-            params[f"W{k + 1}"] = Wb[0, :, :n_in]
-            if self.spec.bias:
-                params[f"b{k + 1}"] = Wb[0, :, n_in]
-        return params
+
+def train_stack(spec: StackSpec, runs: Sequence[RunSpec], data: Data) -> StackResult:
+    """Train a stack of runs; each is the same to the last bit as if trained alone.
+
+    Args:
+        spec: what the runs share.
+        runs: what each has for itself, in any number; `stack_size` says how many are fastest.
+        data: prepared data.
+    """
+    began = time.perf_counter()
+    training = _Training(spec, runs, data)
+    with np.errstate(all="ignore"):  # overflow is an outcome here, not an accident
+        training.run()
+    return StackResult(
+        spec,
+        training.diverged,
+        training.steps_made,
+        training.loss,
+        training.recorder.values,
+        training.recorder.written,
+        training.final,
+        time.perf_counter() - began,
+    )
 
 
 def train(spec: StackSpec, runs: Sequence[RunSpec], data: Data) -> list[RunResult]:
@@ -239,12 +305,5 @@ def train(spec: StackSpec, runs: Sequence[RunSpec], data: Data) -> list[RunResul
         >>> result.outcome, result.accuracy
         (<Outcome.FINISHED: 'finished'>, 1.0)
     """
-    began = time.perf_counter()
-    training = _Training(spec, runs, data)
-    with np.errstate(all="ignore"):  # overflow is an outcome here, not an accident
-        training.run()
-    seconds = (time.perf_counter() - began) / max(len(runs), 1)
-    results = [training.results[r] for r in range(len(runs))]
-    for result in results:
-        result.seconds = seconds
-    return results
+    result = train_stack(spec, runs, data)
+    return [result[r] for r in range(len(result))]

@@ -216,16 +216,24 @@ class _Composer:
                 cells.append(None)
             else:
                 cells.append(Problem(job, config) if isinstance(config, str) else Cell(job, config))
-        if family.keys not in self._checked or frame.links:
-            self._checked.add(family.keys)
-            at = max(range(len(cells)), key=lambda at: (isinstance(cells[at], Cell), -at))
-            if self._differs(cells[at], self._in_full(jobs[at])):
-                return None
+        if not self._same(family, frame, jobs, cells):
+            return None
         return [cell or self._in_full(job) for job, cell in zip(jobs, cells, strict=True)]
 
-    @staticmethod
-    def _differs(ours: Cell | Problem | None, hydras: Cell | Problem) -> bool:
+    def _same(
+        self,
+        family: _Family,
+        frame: Frame,
+        jobs: list[tuple[str, ...]],
+        cells: list[Cell | Problem | None],
+    ) -> bool:
+        """Compose one job of a pattern of keys both ways, the first time it comes up."""
+        if family.keys in self._checked and not frame.links:
+            return True
+        self._checked.add(family.keys)
+        at = max(range(len(cells)), key=lambda at: (isinstance(cells[at], Cell), -at))
+        ours, hydras = cells[at], self._in_full(jobs[at])
         if isinstance(ours, Cell) and isinstance(hydras, Cell):
             # repr tells 1 from 1.0 and from True, and finds NaN equal to itself.
-            return repr(ours.config) != repr(hydras.config)
-        return ours is not None and type(ours) is not type(hydras)
+            return repr(ours.config) == repr(hydras.config)
+        return ours is None or type(ours) is type(hydras)

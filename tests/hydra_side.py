@@ -1,4 +1,4 @@
-"""Hydra as its own launchers use it, and its composition of one job: the oracle of the short way."""
+"""Hydra as its own launchers use it; its composition of a job is the oracle of the short way."""
 
 import copy
 import shutil

@@ -6,7 +6,6 @@ from collections import Counter
 
 import pytest
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
 
 from sweeps.compose import Cell, Problem, compose, values_of
 from sweeps.errors import BadInput
@@ -194,13 +193,13 @@ def expanded(side, texts, most):
     return jobs if len(jobs) <= most else []
 
 
-def check_lists(side, pool, count, seed, checked=None):
+def check_lists(side, pool, count, seed, most, checked=None):
     """Compose `count` random override lists both ways; compare `checked` jobs of each, or all."""
     rng = random.Random(seed)  # noqa: S311
     kinds, composed = Counter(), 0
     lists = override_lists(pool, seed)
     while composed < count:
-        jobs = expanded(side, next(lists), 12)
+        jobs = expanded(side, next(lists), most)
         if not jobs:
             continue
         composed += 1
@@ -212,21 +211,296 @@ def check_lists(side, pool, count, seed, checked=None):
     assert kinds["Problem"] > count / 2
 
 
-def test_random_override_lists_compose_as_hydra_composes_them(project):
-    check_lists(project, PROJECT, 60, seed=1, checked=1)
+@pytest.fixture
+def unguarded(monkeypatch):
+    """Take the short way's word: compared with itself at run time, it could not be caught out."""
+    monkeypatch.setattr("sweeps.compose._Composer._same", lambda *_: True)
 
 
-def test_random_override_lists_over_links_compose_as_hydra_composes_them(links):
-    check_lists(links, LINKS, 40, seed=2, checked=1)
+def test_random_override_lists_compose_as_hydra_composes_them(project, unguarded):
+    check_lists(project, PROJECT, 40, seed=1, most=4, checked=1)
+
+
+def test_random_override_lists_over_links_compose_as_hydra_composes_them(links, unguarded):
+    check_lists(links, LINKS, 20, seed=2, most=4, checked=1)
 
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("seed", range(10, 16))
-def test_a_hundred_lists_compose_as_hydra_composes_them_in_every_job(project, seed):
-    check_lists(project, PROJECT, 100, seed)
+def test_a_hundred_lists_compose_as_hydra_composes_them_in_every_job(project, unguarded, seed):
+    check_lists(project, PROJECT, 100, seed, most=12)
 
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("seed", range(20, 24))
-def test_a_hundred_lists_over_links_compose_as_hydra_composes_them_in_every_job(links, seed):
-    check_lists(links, LINKS, 100, seed)
+def test_a_hundred_lists_over_links_compose_as_hydra_does_in_every_job(links, unguarded, seed):
+    check_lists(links, LINKS, 100, seed, most=12)
+
+
+# What the random lists do not say by themselves
+
+
+def product(**axes):
+    """Override texts of a grid; `__` in a name stands for a dot."""
+    texts = [[f"{key.replace('__', '.')}={value}" for value in axes[key]] for key in axes]
+    return list(itertools.product(*texts))
+
+
+def messages(cells):
+    return [getattr(cell, "message", None) for cell in cells]
+
+
+def test_ten_thousand_jobs_take_two_compositions_and_a_second(project):
+    jobs = product(
+        lr=[(place + 1) / 100 for place in range(10)],
+        init_scale=range(1, 11),
+        depth=range(1, 11),
+        activation=["relu", "tanh", *"abcdefgh"],
+    )
+    loaded = []
+
+    def load(overrides):
+        loaded.append(overrides)
+        return project.load(overrides)
+
+    start = time.process_time()
+    cells = compose(load, jobs, project.master.hydra.runtime.choices)
+    assert time.process_time() - start < 1.5
+    assert loaded == [[], list(jobs[0])]
+    assert len(cells) == 10_000
+    last = cells[-1]
+    assert last.overrides == ("lr=0.1", "init_scale=10", "depth=10", "activation=h")
+    assert [last.config[key] for key in ("lr", "init_scale", "depth", "activation")] == [
+        0.1,
+        10.0,
+        10,
+        "h",
+    ]
+
+
+def test_each_choice_of_a_group_is_composed_once(project):
+    jobs = product(data=["xor", "moons", "circles"], data__noise=[0.1, 0.2, 0.3], lr=[1, 2])
+    before = project.loads
+    cells = compose(project.load, jobs, ["data"])
+    assert project.loads - before <= 4  # one for each choice, one to compare with
+    assert {(c.config["data"]["name"], c.config["data"]["noise"]) for c in cells} == {
+        (name, noise) for name in ("xor", "moons", "circles") for noise in (0.1, 0.2, 0.3)
+    }
+    assert not list(project.differences(jobs, cells))
+
+
+def test_a_group_choice_and_its_values_commute(project):
+    jobs = [("data.noise=0.5", "data=xor"), ("data=xor", "data.noise=0.5")]
+    cells = project.short([*jobs, *[(*job, "lr=1") for job in jobs]])
+    assert {repr(cell.config["data"]) for cell in cells} == {repr(cells[0].config["data"])}
+    assert cells[0].config["data"]["noise"] == 0.5
+    assert cells[0].config["data"]["standardize"] is False  # as conf/data/xor.yaml has it
+
+
+def test_of_two_values_on_one_path_the_last_holds(project):
+    element, whole = "lr_factor.0=5", "lr_factor=[1,2]"
+    jobs = [
+        job for lr in (1, 2) for job in ((element, whole, f"lr={lr}"), (whole, element, f"lr={lr}"))
+    ]
+    cells = project.short(jobs)
+    assert [cell.config["lr_factor"] for cell in cells] == [[1.0, 2.0], [5.0, 2.0]] * 2
+    assert [cell.config["lr"] for cell in cells] == [1.0, 1.0, 2.0, 2.0]
+
+
+def test_a_key_given_twice_takes_the_last_value(project):
+    cells = project.short([("lr=1", "lr=2", "depth=1"), ("lr=1", "lr=2", "depth=2")])
+    assert [cell.config["lr"] for cell in cells] == [2.0, 2.0]
+
+
+def test_values_are_converted_as_the_schema_has_them(project):
+    jobs = product(lr=["1", "'2'"], depth=["3", "null"], bias=["off", "1"], optimizer=["adam", "7"])
+    config = project.short(jobs)[-1].config
+    found = [config[key] for key in ("lr", "depth", "bias", "optimizer")]
+    assert repr(found) == "[2.0, None, True, '7']"
+
+
+def test_elements_of_lists_are_set_apart_in_each_cell(project):
+    cells = project.short(product(lr_factor__0=[5, 6], lr_factor__2=[7, 8], data__noise=[0.1, 0.2]))
+    found = [(*cell.config["lr_factor"][:3], cell.config["data"]["noise"]) for cell in cells]
+    assert found == list(itertools.product([5.0, 6.0], [1.0], [7.0, 8.0], [0.1, 0.2]))
+
+
+def test_cells_have_a_mapping_of_their_own(project):
+    first, second = project.short([("lr=1",), ("lr=2",)])
+    first.config["lr"] = "changed"
+    first.config["more"] = 1
+    assert second.config["lr"] == 2.0
+    assert "more" not in second.config
+
+
+def test_links_follow_the_values_they_read(project):
+    jobs = [("experiment=test_linked", f"lr={lr}", f"depth={d}") for lr in (1, 2) for d in (3, 4)]
+    cells = project.short(jobs)
+    found = [(c.config["init_scale"], c.config["name"], c.config["data"]["noise"]) for c in cells]
+    assert found == [(float(lr), f"relu_{d}", float(lr)) for lr in (1, 2) for d in (3, 4)]
+
+
+def test_a_linked_sweep_is_not_composed_job_by_job(project):
+    jobs = [("init_scale=$\\{lr\\}", f"lr={place}") for place in range(1, 301)]
+    before = project.loads
+    cells = project.short(jobs)
+    assert project.loads - before <= 3
+    assert [cell.config["init_scale"] for cell in cells] == [float(p) for p in range(1, 301)]
+
+
+def test_no_jobs_make_no_cells(project):
+    assert project.short([]) == []
+
+
+def test_a_job_without_overrides_is_the_configuration_as_it_stands(project):
+    (cell,) = project.short([()])
+    assert not list(project.differences([()], [cell]))
+
+
+# Problems
+
+
+def test_a_bad_value_is_a_problem_of_every_job_that_holds_it_and_of_no_other(project):
+    cells = project.short(product(lr=["0.1", "abc", "1"], depth=[1, 2]))
+    bad = "`lr` must be a number; got abc."
+    assert messages(cells) == [None, None, bad, bad, None, None]
+    assert [type(cell) for cell in cells] == [Cell, Cell, Problem, Problem, Cell, Cell]
+
+
+@pytest.mark.parametrize("companion", [["seed=1"], ["seed=1", "seed=2"]], ids=["alone", "together"])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("lr=abc", "`lr` must be a number; got abc."),
+        ("lr=null", "`lr` must be a number; got null."),
+        ("lr=[1,2]", "`lr` must be a number; got [1,2]."),
+        ("lr=", "`lr` must be a number; got nothing."),
+        ("++lr=abc", "`lr` must be a number; got abc."),
+        ("epochs=1.5", "`epochs` must be a whole number; got 1.5."),
+        ("depth=deep", "`depth` must be a whole number or null; got deep."),
+        ("bias=maybe", "`bias` must be true or false; got maybe."),
+        ("optimizer=[a]", "`optimizer` must be a text; got [a]."),
+        ("data.path=[a]", "`data.path` must be a text or null; got [a]."),
+        ("data.name=null", "`data.name` must be a text; got null."),
+        ("lr_factor=[1,a]", "`lr_factor` must be a list of numbers; got [1,a]."),
+        ("lr_factor=3", "`lr_factor` must be a list of numbers; got 3."),
+        ("lr_factor.0=a", "`lr_factor.0` must be a number; got a."),
+        ("defects=a", "`defects` must be a list of texts; got a."),
+        ("zip=a", "`zip` must be a list; got a."),
+        (
+            "data=moon",
+            "`data` must be one of blobs, breast_cancer, circles, digits, flower, mnist, moons, "
+            "spirals, table, xor; got moon. Did you mean moons?",
+        ),
+        (
+            "data.noize=1",
+            "`data.noize` is no key of the configuration, which has data.name, data.samples, "
+            "data.noise, data.classes, data.path, data.target, data.task, data.one_hot, "
+            "data.target_low, data.target_high, data.standardize, data.test_fraction, data.seed. "
+            "Did you mean data.noise?",
+        ),
+        ("data@second=xor", "Could not override 'data@second'."),
+        ("+lr=2", "Could not append to config. An item is already at 'lr'."),
+        ("~nope", "Could not delete from config. 'nope' does not exist."),
+        ("lr=[1", "`lr=[1` cannot be read: no viable alternative at input '[1'."),
+        ("lr=$\\{nowhere\\}", "Interpolation key 'nowhere' not found."),
+    ],
+)
+def test_a_problem_is_one_sentence_whichever_way_it_was_found(project, text, message, companion):
+    cells = project.short([(other, text) for other in companion])
+    assert set(messages(cells)) == {message}
+
+
+def test_a_mistyped_key_is_found_out_once_for_all_its_values(project):
+    before = project.loads
+    cells = project.short(product(lern=range(500), depth=[1, 2]))
+    assert project.loads - before <= 2
+    (message,) = set(messages(cells))
+    assert message.startswith("`lern` is no key of the configuration, which has activation, depth,")
+    assert "hydra" not in message
+
+
+def test_a_mistyped_group_is_found_out_once_for_all_values_beside_it(project):
+    before = project.loads
+    cells = project.short(product(experiment=["nowhere"], depth=range(500)))
+    assert project.loads - before <= 3
+    (message,) = set(messages(cells))
+    assert re.fullmatch(r"`experiment` must be one of .*test_chosen.*; got nowhere\.", message)
+
+
+# When the short way would be wrong
+
+
+def test_what_the_short_way_cannot_see_is_composed_by_hydra(project):
+    def load(overrides):
+        config = project.load(overrides)
+        config.momentum = len(overrides) / 10
+        return config
+
+    jobs = product(lr=[1, 2, 3], depth=[1, 2])
+    assert [cell.config["momentum"] for cell in compose(load, jobs)] == [0.2] * 6
+
+
+def test_a_key_that_is_a_group_outside_the_defaults_is_refused_as_hydra_refuses_it(tmp_path):
+    (tmp_path / "lr").mkdir()
+    (tmp_path / "lr" / "high.yaml").write_text("x: 1\n", encoding="utf-8")
+    (tmp_path / "config.yaml").write_text("lr: 1\ndepth: 2\n", encoding="utf-8")
+    side = HydraSide(tmp_path)
+    cells = side.short([("lr=3", "depth=1"), ("lr=4", "depth=2")])
+    assert messages(cells) == ["Config group override must be a string or a list. Got int."] * 2
+
+
+def test_a_resolver_that_may_read_anything_is_left_to_hydra(links):
+    jobs = [("extra=resolver", f"a={a}", "c=1") for a in (3, 4)]
+    found = [cell.config["extra"] for cell in links.short(jobs)]
+    assert found == [{"value": [a, 2], "selected": a} for a in (3, 4)]
+
+
+# Values for the columns
+
+
+def test_values_are_keyed_by_what_they_set():
+    texts = ("lr=0.1", "data=moons", "data.noise=null", "+a='b c'", "~bias", "width=[4,4]")
+    assert values_of(texts) == {
+        "lr": 0.1,
+        "data": "moons",
+        "data.noise": None,
+        "a": "b c",
+        "bias": None,
+        "width": [4, 4],
+    }
+
+
+def test_texts_hydra_cannot_parse_have_a_value_all_the_same():
+    assert values_of(("lr=[1", "a=1,2")) == {"lr": "[1", "a": "1,2"}
+
+
+@pytest.mark.parametrize(
+    "text", ["1", "-1", "0", "-0", "10", "1.5", "-0.5", "1e3", "1e-05", "1.5e+10"]
+)
+@pytest.mark.parametrize("key", ["lr", "data.noise", "lr_factor.0", "lr_factor.15", "_a1.b_2"])
+def test_numbers_are_read_quickly_but_as_hydra_reads_them(project, key, text):
+    (override,) = project.parse([f"{key}={text}"])
+    part = part_of(f"{key}={text}")
+    assert (part.key, repr(part.value)) == (override.key_or_group, repr(override.value()))
+    assert part.plain
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("+lr=1", "~lr", "lr@a=1", "a/b=c", "hydra.job.id=1", "hydra.job.name=a", "a={b:1}"),
+        *(
+            "a=[{b:1}]",
+            "a=[[{b:1}]]",
+            "a=${b}",
+            "a='${b}'",
+            "a=???",
+            "a=[???]",
+            "a=1,2",
+            "a=range(3)",
+        ),
+    ],
+)
+def test_whatever_is_more_than_a_value_is_not_plain(text):
+    assert not part_of(text).plain

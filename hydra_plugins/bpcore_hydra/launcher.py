@@ -5,7 +5,6 @@ it before it stands in `sys.modules`, where dataclasses would look up annotation
 so they are not postponed here.
 """
 
-import math
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -87,16 +86,14 @@ class StackLauncher(Launcher):
             JobReturn(
                 overrides=list(overrides),
                 status=JobStatus.COMPLETED,
-                # NaN stops Optuna's study; a cell that diverged is merely a bad one.
-                _return_value=math.inf if math.isnan(loss) else loss,
+                _return_value=loss,  # never NaN, which would end Optuna's study
             )
             for overrides, loss in zip(job_overrides, losses, strict=True)
         ]
 
     def _train(self, jobs: Sequence[Sequence[str]]) -> Sequence[float]:
-        from sweeps.engine import run_cells
-
         from sweeps.compose import compose
+        from sweeps.engine import run_cells
 
         assert self.config is not None  # noqa: S101 - set by setup, as is the context
         assert self.hydra_context is not None  # noqa: S101

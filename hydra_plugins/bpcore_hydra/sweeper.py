@@ -176,15 +176,16 @@ def _raw_values(override: "Override") -> list[Any]:
             f"`experiment` must be one, since experiments are swept one at a time; got {line}. "
             "Give one command for each experiment."
         )
+    no_steps = (
+        f"`{name}` must have values to step through; got {line}. "
+        f"Write {name}=log:LOW:HIGH:COUNT or {name}=range(START,STOP,STEP)."
+    )
     if not override.is_discrete_sweep():
-        raise BadInput(
-            f"`{name}` must have values to step through; got {line}. "
-            f"Write {name}=log:LOW:HIGH:COUNT or {name}=range(START,STOP,STEP)."
-        )
+        raise BadInput(no_steps)
     try:
         values = list(itertools.islice(override.sweep_iterator(), MOST_VALUES + 1))
     except (HydraException, ValueError, ArithmeticError) as error:
-        raise BadInput(f"`{name}` must have values to step through; got {line}.") from error
+        raise BadInput(no_steps) from error
     if len(values) > MOST_VALUES:
         raise BadInput(f"`{name}` must have at most {MOST_VALUES} values; got {line}.")
     return values

@@ -1,0 +1,353 @@
+"""From cells to stored runs: resolve, subtract what is known, train the rest, remember it.
+
+Our launcher calls `run_cells` with many cells, train.py under any other launcher with one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from bpcore import train_stack
+from sweeps import datasets, plan, provenance, rows
+from sweeps.errors import BadInput
+from sweeps.plan import Stack, Task
+from sweeps.progress import progress
+from sweeps.resolve import Run, core_data, resolve
+from sweeps.store import Store, Writer
+
+if TYPE_CHECKING:
+    from sweeps.compose import Cell, Problem
+
+SHOWN_PROBLEMS = 20
+# Less work than this is done sooner than workers have started (in units of `plan.work`).
+ALONE_WORK = 2e9
+_SWEEP_KEYS = ("store", "name", "report", "plan", "jobs", "save_params")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep that has been asked for: its cells and their runs."""
+
+    name: str
+    command: str
+    store: Path
+    axes: dict[str, list[Any]]
+    cells: list[Cell]
+    values: list[dict[str, Any]]
+    runs: list[list[Run]]
+
+    @property
+    def ids(self) -> list[str]:
+        """Identities of all runs, each once."""
+        return list(dict.fromkeys(run.id for runs in self.runs for run in runs))
+
+
+@dataclass
+class Done:
+    """What became of a sweep, for whoever prints it."""
+
+    sweep: Sweep
+    table: pa.Table = field(default_factory=lambda: pa.table({}))
+    trained: int = 0
+    seconds: float = 0.0
+    engine_seconds: float = 0.0
+    interrupted: bool = False
+    planned: list[Stack] | None = None
+
+
+# What this process has swept, the latest last. Hydra hands nothing back to the entry point.
+DONE: list[Done] = []
+
+
+def command_line() -> str:
+    """Return the command as typed, for the manifest."""
+    arguments = sys.orig_argv[1:]
+    return shlex.join(["python", *arguments]) if arguments else "python"
+
+
+def run_cells(cells: Sequence[Cell | Problem]) -> list[float]:
+    """Train what is not in the store, and return the median final loss of each cell.
+
+    Args:
+        cells: composed cells; problems among them are reported together with invalid ones.
+
+    Returns:
+        A number a cell, in their order; diverged runs count as inf. NaN never occurs.
+
+    Raises:
+        BadInput: a cell cannot be trained; nothing has been.
+    """
+    sweep = ask(cells)
+    done = Done(sweep)
+    DONE.append(done)
+    options = sweep.cells[0].config
+    if options["plan"]:
+        store = Path(options["store"])
+        known = Store(store).known() if store.is_dir() else set()
+        done.planned = plan.stacks((run for runs in sweep.runs for run in runs), known)
+        return [float("inf")] * len(cells)
+    store = Store(sweep.store)
+    _write_manifest(store, sweep)
+    wanted = plan.stacks((run for runs in sweep.runs for run in runs), store.known())
+    began = time.monotonic()
+    try:
+        _train(store, wanted, options["jobs"] or os.cpu_count() or 1, done)
+    except KeyboardInterrupt:
+        done.interrupted = True
+        raise
+    finally:
+        done.seconds = time.monotonic() - began
+    done.table = _read(sweep)
+    if options["save_params"]:
+        _save_params(Path(options["save_params"]), sweep)
+    return _losses(sweep, done.table)
+
+
+# --- what was asked for
+
+
+def ask(cells: Sequence[Cell | Problem]) -> Sweep:
+    """Resolve cells into a sweep.
+
+    Raises:
+        BadInput: some cells cannot be trained; all of them are listed.
+    """
+    from sweeps.compose import Problem, values_of  # noqa: PLC0415 - imports Hydra
+
+    problems: dict[str, list[tuple[str, ...]]] = {}
+    good, values, runs = [], [], []
+    for cell in cells:
+        if isinstance(cell, Problem):
+            problems.setdefault(cell.message, []).append(cell.overrides)
+            continue
+        try:
+            runs.append(resolve(cell.config))
+        except BadInput as error:
+            problems.setdefault(str(error), []).append(cell.overrides)
+            continue
+        good.append(cell)
+        values.append(values_of(cell.overrides))
+    if problems:
+        raise BadInput(_listed(problems, len(cells)))
+    axes = _axes(values)
+    options = good[0].config
+    if options["save_params"] and len(good) > 1:
+        raise BadInput(
+            f"`save_params` must go with a single cell; got {len(good)} cells. "
+            "Leave it out, or give every key one value."
+        )
+    name = options["name"] or _name(axes, options, runs)
+    _check_name(name)
+    return Sweep(name, command_line(), Path(options["store"]), axes, good, values, runs)
+
+
+def _listed(problems: dict[str, list[tuple[str, ...]]], cells: int) -> str:
+    """Say each thing that is wrong once, with the override that made it."""
+    lines = []
+    for message, where in list(problems.items())[:SHOWN_PROBLEMS]:
+        common = [text for text in where[0] if all(text in other for other in where[1:])]
+        at = " ".join(common or where[0])
+        if cells > 1:
+            count = f"{len(where)} of {cells} cells"
+            lines.append(f"{message} ({count}: {at})" if at else f"{message} ({count})")
+        else:
+            lines.append(message)
+    if len(problems) > SHOWN_PROBLEMS:
+        lines.append(f"... and {len(problems) - SHOWN_PROBLEMS} more.")
+    return "\n".join(lines)
+
+
+def _axes(values: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    """Return the keys that take more than one value over the cells, and those values."""
+    axes: dict[str, list[Any]] = {}
+    for key in dict.fromkeys(key for cell in values for key in cell):
+        taken: dict[str, Any] = {}
+        for cell in values:
+            value = cell.get(key)
+            taken.setdefault(repr(value), value)
+        if len(taken) > 1:
+            axes[key] = list(taken.values())
+    return axes
+
+
+def _name(axes: dict[str, list[Any]], options: dict[str, Any], runs: list[list[Run]]) -> str:
+    """Name a sweep by its axes and its runs: the same runs, the same name."""
+    ids = sorted({run.id for cell in runs for run in cell})
+    digest = hashlib.sha256("".join(ids).encode()).hexdigest()[:6]
+    words = [axis.rpartition(".")[2] for axis in list(axes)[:4]] or [options["activation"]]
+    return "-".join([*words, digest])
+
+
+def _check_name(name: str) -> None:
+    good = name and not name.startswith(".") and all(c.isalnum() or c in "-_." for c in name)
+    if not good:
+        raise BadInput(
+            f"`name` must be letters, digits, - _ and . only, as it names files; got {name}."
+        )
+
+
+def _write_manifest(store: Store, sweep: Sweep) -> None:
+    members = [
+        (run.id, cell, run.run.replicate)
+        for cell, runs in enumerate(sweep.runs)
+        for run in runs
+    ]
+    ids, cells, replicates = zip(*members, strict=True)
+    about = {
+        "command": sweep.command,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "axes": sweep.axes,
+        "cells": [
+            {"overrides": cell.overrides, "values": {a: values.get(a) for a in sweep.axes}}
+            for cell, values in zip(sweep.cells, sweep.values, strict=True)
+        ],
+    }
+    table = pa.table(
+        {
+            "run": pa.array(ids, pa.string()),
+            "cell": pa.array(cells, pa.int32()),
+            "replicate": pa.array(replicates, pa.int64()),
+        }
+    )
+    store.write_manifest(sweep.name, about, table)
+
+
+# --- training
+
+
+def _train(store: Store, wanted: list[Stack], jobs: int, done: Done) -> None:
+    if not wanted:
+        return
+    prepared = {r.setting.prepared.digest: r.setting.prepared for rs in done.sweep.runs for r in rs}
+    for digest in {stack.digest for stack in wanted}:
+        datasets.save(prepared[digest], store.root)
+    total = sum(stack.work for stack in wanted)
+    alone = jobs == 1 or total < ALONE_WORK
+    tasks = plan.tasks(wanted, 1 if alone else jobs)
+    count = sum(len(stack.ids) for stack in wanted)
+    with progress(count, total) as bar, Writer(store) as writer:
+        results = _alone(tasks, store.root) if alone else _in_workers(tasks, jobs, store.root)
+        for trained in results:
+            store.write_provenance(trained.where)
+            writer.put(trained.rows)
+            done.trained += len(trained.rows)
+            done.engine_seconds += trained.seconds
+            bar.advance(len(trained.rows), trained.work, trained.diverged)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a worker hands back."""
+
+    rows: pa.Table
+    where: dict[str, Any]
+    work: float
+    diverged: int
+    seconds: float
+
+
+def _alone(tasks: list[Task], root: Path) -> Iterator[Trained]:
+    code = provenance.code()
+    for task in tasks:
+        for stack in task.stacks:
+            yield _train_task(Task((stack,)), root, code)
+
+
+def _in_workers(tasks: list[Task], jobs: int, root: Path) -> Iterator[Trained]:
+    from joblib import Parallel, delayed, parallel_config  # noqa: PLC0415 - a third of a second
+
+    code, parent = provenance.code(), os.getpid()
+    with parallel_config("loky", inner_max_num_threads=1):
+        parallel = Parallel(
+            n_jobs=min(jobs, len(tasks)),
+            return_as="generator_unordered",
+            pre_dispatch="2*n_jobs",
+            batch_size=1,
+        )
+        yield from parallel(delayed(_work)(task, root, code, parent) for task in tasks)
+
+
+def _work(task: Task, root: Path, code: dict[str, Any], parent: int) -> Trained:
+    """Train a task in a worker process."""
+    _leave_with(parent)
+    return _train_task(task, root, code)
+
+
+@lru_cache(maxsize=1)
+def _leave_with(parent: int) -> None:
+    """End this worker when the process that started it is gone; killed, it cannot say so."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="watch-parent", daemon=True).start()
+
+
+def _train_task(task: Task, root: Path, code: dict[str, Any]) -> Trained:
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415
+
+    tables, seconds, diverged = [], 0.0, 0
+    with threadpool_limits(1):
+        where = provenance.collect() | code
+        identity = provenance.identity(where)
+        for stack in task.stacks:
+            data = core_data(datasets.load(root, stack.digest))
+            began = time.process_time()
+            result = train_stack(stack.spec, stack.runs, data)
+            seconds += time.process_time() - began
+            diverged += int(result.diverged.sum())
+            tables.append(rows.table(stack, result, identity))
+    return Trained(pa.concat_tables(tables), where, task.work, diverged, seconds)
+
+
+# --- results
+
+
+def _read(sweep: Sweep) -> pa.Table:
+    from sweeps import records  # noqa: PLC0415
+
+    return records.scan(sweep.store, sweep.ids)
+
+
+def _losses(sweep: Sweep, table: pa.Table) -> list[float]:
+    loss = dict(zip(table["run"].to_pylist(), table["final_loss"].to_pylist(), strict=True))
+    medians = []
+    for runs in sweep.runs:
+        values = np.array([loss[run.id] for run in runs])
+        medians.append(float(np.median(np.where(np.isfinite(values), values, np.inf))))
+    return medians
+
+
+def _save_params(path: Path, sweep: Sweep) -> None:
+    """Train the cell once more, which gives the same bits, and keep its parameters.
+
+    Arrays are `W1` `(replicates, n_out, n_in)`, `b1` `(replicates, n_out)`, ...
+    """
+    runs = sweep.runs[0]
+    result = train_stack(
+        runs[0].spec, [run.run for run in runs], core_data(runs[0].setting.prepared)
+    )
+    each = [result[r].params for r in range(len(result))]
+    stacked = {name: np.stack([params[name] for params in each]) for name in each[0]}
+    try:
+        with path.open("wb") as file:
+            np.savez(file, **stacked)
+    except OSError as error:
+        raise BadInput(
+            f"`save_params` must be a file that can be written; got {path}: {error.strerror}."
+        ) from None

@@ -1,0 +1,92 @@
+"""From a stack's result to an Arrow table, a row a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from bpcore import ENGINE_VERSION, StackResult
+from sweeps.plan import Stack
+from sweeps.schema import COLUMNS, HISTORY, SCHEMA
+
+_OF_RUN = ("seed", "replicate", "lr", "init_scale", "init_low", "init_high", "bias_scale")
+
+
+def table(stack: Stack, result: StackResult, provenance: str) -> pa.Table:
+    """Return the rows of one stack.
+
+    Args:
+        stack: what was trained.
+        result: what training it left.
+        provenance: identity of where it was made.
+    """
+    n, runs = len(stack.ids), stack.runs
+    columns: dict[str, Any] = {
+        "run": list(stack.ids),
+        "outcome": np.where(result.diverged, "diverged", "finished").tolist(),
+        "final_loss": result.loss,
+        "final_dead_fraction": _nullable(_dead_fraction(result)),
+        "steps": result.steps,
+        "seconds": np.full(n, result.seconds / n),
+        "engine": [ENGINE_VERSION] * n,
+        "provenance": [provenance] * n,
+        "weight_decay": [run.weight_decay for run in runs],
+        "scale_factor": [list(run.scale_factor) for run in runs],
+        "lr_factor": [list(run.lr_factor) for run in runs],
+    }
+    for name in ("accuracy", "loss_test", "accuracy_test"):
+        columns["final_" + name] = _nullable(result.final(name))
+    for name in _OF_RUN:
+        columns[name] = [getattr(run, name) for run in runs]
+    for name in stack.columns[0]:
+        columns[name] = [setting[name] for setting in stack.columns]
+    columns |= _histories(result)
+    arrays = [
+        columns[name]
+        if isinstance(columns.get(name), pa.Array)
+        else pa.array(columns.get(name, [None] * n), type=column.type)
+        for name, column in COLUMNS.items()
+    ]
+    return pa.Table.from_arrays(arrays, schema=SCHEMA)
+
+
+def _nullable(values: np.ndarray[Any, Any]) -> pa.Array:
+    """NaN of a value that does not exist is null."""
+    return pa.array(values, mask=np.isnan(values))
+
+
+def _dead_fraction(result: StackResult) -> np.ndarray[Any, Any]:
+    """Share of all hidden units that are dead at the end; NaN where not measured."""
+    hidden = np.array(result.spec.sizes[1:-1])
+    if "dead_fraction" not in result.history or not len(hidden):
+        return np.full(len(result), np.nan)
+    by_layer = result.final("dead_fraction")[:, :-1]
+    return np.asarray(by_layer @ hidden / hidden.sum())
+
+
+def _histories(result: StackResult) -> dict[str, pa.Array]:
+    """Cut every history at the run's end and lay it out as a list column."""
+    K = len(result.spec.record)
+    kept = np.arange(K) < result.recorded[:, None]
+    offsets = pa.array(np.concatenate([[0], np.cumsum(result.recorded)]).astype(np.int32))
+    epochs = np.broadcast_to(np.array(result.spec.record, np.int32), kept.shape)
+    columns = {"epoch": _lists(offsets, pa.array(epochs[kept]), COLUMNS[HISTORY + "epoch"].type)}
+    for name, values in result.history.items():
+        chosen = values[kept]
+        type_ = COLUMNS[HISTORY + name].type
+        if values.ndim == 2:  # noqa: PLR2004 - (R, K): one value an epoch
+            if name != "loss" and np.isnan(chosen).all():
+                continue  # no test split, or no accuracy
+            items = pa.array(chosen)
+        else:
+            ends = np.arange(len(chosen) + 1, dtype=np.int32) * chosen.shape[1]
+            inner = pa.array(chosen.ravel().astype(np.float32))
+            items = pa.ListArray.from_arrays(pa.array(ends), inner, type=type_.value_type)
+        columns[name] = _lists(offsets, items, type_)
+    return {HISTORY + name: array for name, array in columns.items()}
+
+
+def _lists(offsets: pa.Array, items: pa.Array, type_: pa.DataType) -> pa.Array:
+    return pa.ListArray.from_arrays(offsets, items, type=type_)

@@ -1,0 +1,196 @@
+"""The store: what was trained is written once, whole or not at all, and never again.
+
+    store/
+      parts/<time>-<process>-<number>.parquet    a row a run (sweeps.schema), plain Parquet
+      sweeps/<name>.parquet                      a manifest: which runs a sweep is made of
+      data/<digest>.npz                          the arrays runs were trained on
+      provenance/<identity>.json                 where runs were made
+
+A file is written under a temporary name and renamed, so that a reader sees all of it or nothing. Any
+number of processes may write at once; a run trained twice is read once.
+
+    python -m sweeps.store list                  # the sweeps of ./store
+    python -m sweeps.store show NAME             # every cell of one
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sweeps import provenance
+from sweeps.errors import BadInput
+
+TEMPORARY = ".writing-"
+# A run that has finished is on disk after this many seconds, or after this many have finished.
+FLUSH_SECONDS = 1.0
+FLUSH_ROWS = 20_000
+
+
+class StoreFailed(OSError):
+    """The store could not be written while training: a full disk, a lost mount."""
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary file beside `path`, then rename it."""
+    temporary = path.with_name(f"{TEMPORARY}{uuid.uuid4().hex}")
+    try:
+        write(temporary)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+class Store:
+    """A directory of results that can be written.
+
+    Raises:
+        BadInput: the directory cannot be made or written.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+        try:
+            for name in ("parts", "sweeps", "data", "provenance"):
+                (self.root / name).mkdir(parents=True, exist_ok=True)
+            write_whole(self.root / "parts" / f"{TEMPORARY}probe", Path.touch)
+            (self.root / "parts" / f"{TEMPORARY}probe").unlink()
+        except OSError as error:
+            raise BadInput(
+                f"`store` must be a directory that can be written; got {root}: "
+                f"{error.strerror or error}. Choose another with store=DIR."
+            ) from None
+        self._written = 0
+
+    def parts(self) -> list[Path]:
+        """Return the files with runs, oldest first."""
+        return sorted((self.root / "parts").glob("*.parquet"))
+
+    def known(self) -> set[str]:
+        """Return the identities of all runs in the store."""
+        known: set[str] = set()
+        for part in self.parts():
+            known.update(pq.read_table(part, columns=["run"], partitioning=None)["run"].to_pylist())
+        return known
+
+    def write_part(self, rows: pa.Table) -> None:
+        """Add a part; when this returns, its runs are remembered."""
+        stamp = f"{time.time_ns():020d}-{os.getpid()}-{self._written:06d}"
+        self._written += 1
+        path = self.root / "parts" / f"{stamp}.parquet"
+        write_whole(path, lambda to: pq.write_table(rows, to, compression="zstd"))
+
+    def write_provenance(self, where: dict[str, Any]) -> None:
+        """Keep where runs were made, once."""
+        path = self.root / "provenance" / f"{provenance.identity(where)}.json"
+        if not path.exists():
+            text = json.dumps(where, indent=2, sort_keys=True)
+            write_whole(path, lambda to: to.write_text(text + "\n", encoding="utf-8"))
+
+    def write_manifest(self, name: str, about: dict[str, Any], rows: pa.Table) -> None:
+        """Keep what a sweep is made of.
+
+        Args:
+            name: of the sweep; one of the same name is replaced.
+            about: command, axes, cells: anything JSON can hold.
+            rows: `run`, `cell`, `replicate`: a row a run, whoever trained it.
+        """
+        rows = rows.replace_schema_metadata({"bpcore.sweep": json.dumps({"name": name, **about})})
+        path = self.root / "sweeps" / f"{name}.parquet"
+        write_whole(path, lambda to: pq.write_table(rows, to, compression="zstd"))
+
+
+class Writer:
+    """Writes rows as they come, in a thread of its own, so that none waits for long.
+
+    Used as a context: leaving it writes what is left, also after an interruption.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._pending: list[pa.Table] = []
+        self._wake = threading.Condition()
+        self._closed = False
+        self._failure: OSError | None = None
+        self._thread = threading.Thread(target=self._work, name="store-writer", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        with self._wake:
+            self._closed = True
+            self._wake.notify()
+        self._thread.join()
+        if exception[0] is None:
+            self._raise_failure()
+
+    def put(self, rows: pa.Table) -> None:
+        """Take rows to be written within about a second.
+
+        Raises:
+            StoreFailed: an earlier write failed.
+        """
+        self._raise_failure()
+        with self._wake:
+            self._pending.append(rows)
+            self._wake.notify()
+
+    def _raise_failure(self) -> None:
+        if self._failure:
+            raise StoreFailed(
+                f"the store {self._store.root} could not be written: "
+                f"{self._failure.strerror or self._failure}. What was written before is kept; make "
+                "room and give the same command again."
+            ) from self._failure
+
+    def _work(self) -> None:
+        while True:
+            with self._wake:
+                while not self._pending and not self._closed:
+                    self._wake.wait()
+                closing = self._closed
+            if not closing:
+                self._wait_for_more()
+            with self._wake:
+                rows, self._pending = self._pending, []
+            if rows:
+                try:
+                    self._store.write_part(pa.concat_tables(rows))
+                except OSError as error:
+                    self._failure = error
+                    return
+            elif closing:
+                return
+
+    def _wait_for_more(self) -> None:
+        """Let rows gather, but not for longer than a second."""
+        deadline = time.monotonic() + FLUSH_SECONDS
+        with self._wake:
+            while not self._closed and sum(map(len, self._pending)) < FLUSH_ROWS:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return
+                self._wake.wait(left)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """List the sweeps of a store, or show one."""
+    from sweeps import listing  # noqa: PLC0415 - imports pandas
+
+    return listing.main(argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweeps.commandline import prepare
-from sweeps.errors import BadInput
+from sweeps.errors import BadInput, StoreFailed
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -32,34 +33,74 @@ def train_one(config: DictConfig) -> float:
 
     plain = OmegaConf.to_container(config, resolve=True)
     overrides = tuple(HydraConfig.get().overrides.task)
-    [loss] = run_cells([Cell(overrides, plain)])  # type: ignore[arg-type] - a mapping has str keys
+    try:
+        [loss] = run_cells([Cell(overrides, plain)])  # type: ignore[arg-type] - keys are texts
+    except BadInput as error:
+        # Hydra announces any other exception with a line of its own.
+        raise SystemExit(_say(str(error), 2)) from error
     return loss
 
 
 def main() -> int:
-    """Run the command line; return the exit status: 0 done, 1 our fault, 2 bad input, 130 Ctrl-C."""
+    """Run the command line.
+
+    Returns:
+        The exit status: 0 done, 1 our fault, 2 bad input, 130 interrupted.
+    """
     try:
         sys.argv[1:] = prepare(sys.argv[1:], CONF)
-        status = _with_hydra()
+        _with_hydra()
     except BadInput as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
+        return _say(str(error), 2)
+    except StoreFailed as error:
+        return _say(str(error), 1)
+    except KeyboardInterrupt:
+        return _interrupted()
     from sweeps import engine, summary
 
-    for done in engine.DONE:
-        summary.show(done)
+    if engine.DONE:
+        summary.show(engine.DONE[0])
+    elif "--multirun" in sys.argv or "-m" in sys.argv:
+        print("Trained in other processes. What is stored: python -m sweeps.store list")
+    return 0
+
+
+def _say(text: str, status: int) -> int:
+    sys.stderr.write(f"{text}\n")
     return status
 
 
-def _with_hydra() -> int:
+def _interrupted() -> int:
+    from sweeps import engine
+
+    if not engine.DONE:
+        return _say("Interrupted.", 130)
+    done = engine.DONE[0]
+    kept = len(engine.read(done.sweep))
+    return _say(
+        f"Interrupted: {kept} of {len(done.sweep.ids)} runs are in {done.sweep.store}/. "
+        "Give the same command again to go on.",
+        130,
+    )
+
+
+def _with_hydra() -> None:
+    """Hand over to Hydra, and make sentences of its complaints about input."""
+    # Hydra would print tracebacks of our sentences, and exit with 1 for bad input.
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
 
     from sweeps.compose import register
 
     register()
     app = hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(train_one)
-    app()
-    return 0
+    try:
+        app()
+    except (HydraException, OmegaConfBaseException) as error:
+        text = " ".join(str(error).split())
+        raise BadInput(f"The configuration cannot be composed: {text}") from error
 
 
 if __name__ == "__main__":

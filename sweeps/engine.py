@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from sweeps.errors import BadInput
 from sweeps.plan import Stack, Task
 from sweeps.progress import progress
 from sweeps.resolve import Run, core_data, resolve
+from sweeps.scanning import scan
 from sweeps.store import Store, Writer
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 SHOWN_PROBLEMS = 20
 # Less work than this is done sooner than workers have started (in units of `plan.work`).
 ALONE_WORK = 2e9
-_SWEEP_KEYS = ("store", "name", "report", "plan", "jobs", "save_params")
 
 
 @dataclass(frozen=True)
@@ -57,18 +57,26 @@ class Sweep:
 
 @dataclass
 class Done:
-    """What became of a sweep, for whoever prints it."""
+    """What this process has made of the sweep it was asked for, for whoever prints it.
+
+    Attributes:
+        sweep: all cells so far. A sweeper that optimizes asks for a few at a time.
+        trained: runs trained, the others were in the store.
+        seconds: spent on training them, by the clock.
+        engine_seconds: processor time of the core alone.
+        planned: the stacks that would be trained, where only a plan was asked for.
+        manifest: the name under which the sweep stands in the store.
+    """
 
     sweep: Sweep
-    table: pa.Table = field(default_factory=lambda: pa.table({}))
     trained: int = 0
     seconds: float = 0.0
     engine_seconds: float = 0.0
-    interrupted: bool = False
     planned: list[Stack] | None = None
+    manifest: str | None = None
 
 
-# What this process has swept, the latest last. Hydra hands nothing back to the entry point.
+# Hydra hands nothing back to the entry point, so the process's one sweep is kept here.
 DONE: list[Done] = []
 
 
@@ -89,31 +97,30 @@ def run_cells(cells: Sequence[Cell | Problem]) -> list[float]:
 
     Raises:
         BadInput: a cell cannot be trained; nothing has been.
+        StoreFailed: the store could not be written on the way.
     """
-    sweep = ask(cells)
-    done = Done(sweep)
-    DONE.append(done)
-    options = sweep.cells[0].config
+    asked = ask(cells)
+    if DONE:
+        DONE[0].sweep = together(DONE[0].sweep, asked)
+    else:
+        DONE.append(Done(asked))
+    done, options = DONE[0], asked.cells[0].config
+    runs = [run for runs in asked.runs for run in runs]
     if options["plan"]:
-        store = Path(options["store"])
-        known = Store(store).known() if store.is_dir() else set()
-        done.planned = plan.stacks((run for runs in sweep.runs for run in runs), known)
+        known = Store(asked.store).known() if asked.store.is_dir() else set()
+        done.planned = (done.planned or []) + plan.stacks(runs, known)
         return [float("inf")] * len(cells)
-    store = Store(sweep.store)
-    _write_manifest(store, sweep)
-    wanted = plan.stacks((run for runs in sweep.runs for run in runs), store.known())
+    store = Store(asked.store)
+    _write_manifest(store, done)
+    wanted = plan.stacks(runs, store.known())
     began = time.monotonic()
     try:
         _train(store, wanted, options["jobs"] or os.cpu_count() or 1, done)
-    except KeyboardInterrupt:
-        done.interrupted = True
-        raise
     finally:
-        done.seconds = time.monotonic() - began
-    done.table = _read(sweep)
+        done.seconds += time.monotonic() - began
     if options["save_params"]:
-        _save_params(Path(options["save_params"]), sweep)
-    return _losses(sweep, done.table)
+        _save_params(Path(options["save_params"]), asked)
+    return _losses(asked)
 
 
 # --- what was asked for
@@ -141,30 +148,46 @@ def ask(cells: Sequence[Cell | Problem]) -> Sweep:
         good.append(cell)
         values.append(values_of(cell.overrides))
     if problems:
-        raise BadInput(_listed(problems, len(cells)))
-    axes = _axes(values)
+        raise BadInput(_listed(problems, cells))
     options = good[0].config
     if options["save_params"] and len(good) > 1:
         raise BadInput(
             f"`save_params` must go with a single cell; got {len(good)} cells. "
             "Leave it out, or give every key one value."
         )
-    name = options["name"] or _name(axes, options, runs)
-    _check_name(name)
-    return Sweep(name, command_line(), Path(options["store"]), axes, good, values, runs)
+    return _sweep(Path(options["store"]), good, values, runs)
 
 
-def _listed(problems: dict[str, list[tuple[str, ...]]], cells: int) -> str:
+def _sweep(
+    store: Path, cells: list[Cell], values: list[dict[str, Any]], runs: list[list[Run]]
+) -> Sweep:
+    axes = _axes(values)
+    name = cells[0].config["name"] or _name(axes, cells[0].config, runs)
+    good = not name.startswith(".") and all(c.isalnum() or c in "-_." for c in name)
+    if not good:
+        raise BadInput(
+            f"`name` must be letters, digits, - _ and . only, as it names files; got {name}."
+        )
+    return Sweep(name, command_line(), store, axes, cells, values, runs)
+
+
+def together(a: Sweep, b: Sweep) -> Sweep:
+    """Return one sweep with the cells of both."""
+    return _sweep(a.store, a.cells + b.cells, a.values + b.values, a.runs + b.runs)
+
+
+def _listed(
+    problems: dict[str, list[tuple[str, ...]]], cells: Sequence[Cell | Problem]
+) -> str:
     """Say each thing that is wrong once, with the override that made it."""
+    everywhere = set.intersection(*(set(cell.overrides) for cell in cells))
     lines = []
     for message, where in list(problems.items())[:SHOWN_PROBLEMS]:
-        common = [text for text in where[0] if all(text in other for other in where[1:])]
-        at = " ".join(common or where[0])
-        if cells > 1:
-            count = f"{len(where)} of {cells} cells"
-            lines.append(f"{message} ({count}: {at})" if at else f"{message} ({count})")
-        else:
-            lines.append(message)
+        shared = [t for t in where[0] if all(t in other for other in where[1:])]
+        at = " ".join([t for t in shared if t not in everywhere] or shared)
+        if len(cells) > 1:
+            message += f" ({len(where)} of {len(cells)} cells: {at or 'all'})"  # noqa: PLW2901
+        lines.append(message)
     if len(problems) > SHOWN_PROBLEMS:
         lines.append(f"... and {len(problems) - SHOWN_PROBLEMS} more.")
     return "\n".join(lines)
@@ -191,15 +214,8 @@ def _name(axes: dict[str, list[Any]], options: dict[str, Any], runs: list[list[R
     return "-".join([*words, digest])
 
 
-def _check_name(name: str) -> None:
-    good = name and not name.startswith(".") and all(c.isalnum() or c in "-_." for c in name)
-    if not good:
-        raise BadInput(
-            f"`name` must be letters, digits, - _ and . only, as it names files; got {name}."
-        )
-
-
-def _write_manifest(store: Store, sweep: Sweep) -> None:
+def _write_manifest(store: Store, done: Done) -> None:
+    sweep = done.sweep
     members = [
         (run.id, cell, run.run.replicate)
         for cell, runs in enumerate(sweep.runs)
@@ -222,7 +238,11 @@ def _write_manifest(store: Store, sweep: Sweep) -> None:
             "replicate": pa.array(replicates, pa.int64()),
         }
     )
+    isnew = not store.has_manifest(sweep.name)
     store.write_manifest(sweep.name, about, table)
+    if done.manifest and done.manifest != sweep.name:
+        store.remove_manifest(done.manifest)  # the same sweep with fewer cells
+    done.manifest = sweep.name if isnew or done.manifest == sweep.name else None
 
 
 # --- training
@@ -318,13 +338,13 @@ def _train_task(task: Task, root: Path, code: dict[str, Any]) -> Trained:
 # --- results
 
 
-def _read(sweep: Sweep) -> pa.Table:
-    from sweeps import records  # noqa: PLC0415
+def read(sweep: Sweep) -> pa.Table:
+    """Return the stored rows of a sweep's runs."""
+    return scan(sweep.store, sweep.ids)
 
-    return records.scan(sweep.store, sweep.ids)
 
-
-def _losses(sweep: Sweep, table: pa.Table) -> list[float]:
+def _losses(sweep: Sweep) -> list[float]:
+    table = read(sweep)
     loss = dict(zip(table["run"].to_pylist(), table["final_loss"].to_pylist(), strict=True))
     medians = []
     for runs in sweep.runs:

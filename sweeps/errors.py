@@ -13,6 +13,10 @@ class BadInput(ValueError):
     """
 
 
+class StoreFailed(OSError):
+    """The store could not be written while training: a full disk, a lost mount."""
+
+
 def nearest(word: str, options: Iterable[str]) -> str | None:
     """Return the option most like `word`, or None where nothing is close."""
     close = difflib.get_close_matches(word, list(options), n=1, cutoff=0.6)

@@ -22,43 +22,8 @@ import pyarrow.parquet as pq
 
 from bpcore.probes import PROBES, SCALARS
 from sweeps.errors import BadInput, nearest
-from sweeps.schema import HISTORY, SCALAR_COLUMNS, SCHEMA
-
-
-def scan(
-    store: str | Path, ids: Iterable[str] | None = None, columns: Sequence[str] = SCALAR_COLUMNS
-) -> pa.Table:
-    """Return stored runs as an Arrow table, each run once, in the order of `ids` where given.
-
-    Args:
-        store: directory of the store.
-        ids: identities; those that are not there are left out. None means all runs, as stored.
-        columns: of `sweeps.schema`; `run` is always there.
-    """
-    wanted = ["run", *(name for name in columns if name != "run")]
-    parts = sorted((Path(store) / "parts").glob("*.parquet"))
-    chosen = None if ids is None else pa.array(list(ids), pa.string())
-    tables = []
-    for part in parts:
-        table = pq.read_table(part, columns=wanted, partitioning=None)
-        if chosen is not None:
-            table = table.filter(pc.is_in(table["run"], value_set=chosen))
-        if len(table):
-            tables.append(table)
-    empty = pa.schema([SCHEMA.field(name) for name in wanted]).empty_table()
-    table = pa.concat_tables([empty.replace_schema_metadata(None), *(
-        t.replace_schema_metadata(None) for t in tables
-    )])
-    return _once(table, chosen)
-
-
-def _once(table: pa.Table, order: pa.Array | None) -> pa.Table:
-    """Keep the first row of each run, in the given order of runs."""
-    first: dict[str, int] = {}
-    for row, run in enumerate(table["run"].to_pylist()):
-        first.setdefault(run, row)
-    ids = first if order is None else [run for run in order.to_pylist() if run in first]
-    return table.take(pa.array([first[run] for run in ids], pa.int64()))
+from sweeps.scanning import scan
+from sweeps.schema import HISTORY, SCALAR_COLUMNS
 
 
 def runs(

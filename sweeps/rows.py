@@ -82,7 +82,8 @@ def _histories(result: StackResult) -> dict[str, pa.Array]:
             items = pa.array(chosen)
         else:
             ends = np.arange(len(chosen) + 1, dtype=np.int32) * chosen.shape[1]
-            inner = pa.array(chosen.ravel().astype(np.float32))
+            with np.errstate(over="ignore"):  # of a run that explodes: inf will do
+                inner = pa.array(chosen.ravel().astype(np.float32))
             items = pa.ListArray.from_arrays(pa.array(ends), inner, type=type_.value_type)
         columns[name] = _lists(offsets, items, type_)
     return {HISTORY + name: array for name, array in columns.items()}

@@ -28,16 +28,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sweeps import provenance
-from sweeps.errors import BadInput
+from sweeps.errors import BadInput, StoreFailed
 
 TEMPORARY = ".writing-"
 # A run that has finished is on disk after this many seconds, or after this many have finished.
 FLUSH_SECONDS = 1.0
 FLUSH_ROWS = 20_000
-
-
-class StoreFailed(OSError):
-    """The store could not be written while training: a full disk, a lost mount."""
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -106,8 +102,21 @@ class Store:
             rows: `run`, `cell`, `replicate`: a row a run, whoever trained it.
         """
         rows = rows.replace_schema_metadata({"bpcore.sweep": json.dumps({"name": name, **about})})
-        path = self.root / "sweeps" / f"{name}.parquet"
-        write_whole(path, lambda to: pq.write_table(rows, to, compression="zstd"))
+        write_whole(
+            self._manifest(name), lambda to: pq.write_table(rows, to, compression="zstd")
+        )
+
+
+    def has_manifest(self, name: str) -> bool:
+        """Say whether there is a sweep of this name."""
+        return self._manifest(name).exists()
+
+    def remove_manifest(self, name: str) -> None:
+        """Forget a sweep; its runs stay."""
+        self._manifest(name).unlink(missing_ok=True)
+
+    def _manifest(self, name: str) -> Path:
+        return self.root / "sweeps" / f"{name}.parquet"
 
 
 class Writer:

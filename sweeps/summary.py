@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from math import comb
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sweeps.engine import read
 from sweeps.progress import duration
 
 if TYPE_CHECKING:
@@ -54,22 +56,34 @@ def _percent(values: NDArray[np.float64]) -> str:
     return f"{np.median(known):.1%}" if len(known) else "-"
 
 
-def cell_rows(sweep: Sweep, table: Any) -> list[list[str]]:
-    """Return the printed row of each cell: axis values, n, outcomes, loss, accuracy, dead units."""
+def cell_rows(
+    axes: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    values: Sequence[Mapping[str, Any]],
+    table: Any,
+) -> list[list[str]]:
+    """Return the printed row of each cell: axis values, n, outcomes, loss, accuracy, dead units.
+
+    Args:
+        axes: keys that vary.
+        cells: identities of each cell's runs; those not in the table are not counted.
+        values: each cell's value of every axis.
+        table: stored rows, `sweeps.scanning.scan`.
+    """
     row_of = {run: row for row, run in enumerate(table["run"].to_pylist())}
     names = ("final_loss", "final_accuracy", "final_accuracy_test", "final_dead_fraction")
     columns = {name: np.array(table[name].to_pylist(), dtype=float) for name in names}
     outcomes = table["outcome"].to_pylist()
     printed = []
-    for runs, values in zip(sweep.runs, sweep.values, strict=True):
-        at = [row_of[run.id] for run in runs if run.id in row_of]
+    for ids, at_axes in zip(cells, values, strict=True):
+        at = [row_of[run] for run in ids if run in row_of]
         counted = Counter(outcomes[row] for row in at)
         loss = columns["final_loss"][at]
         loss = np.where(np.isfinite(loss), loss, np.inf)
         interval = median_interval(loss) if len(loss) else None
         printed.append(
             [
-                *(_value(values.get(axis)) for axis in sweep.axes),
+                *(_value(at_axes.get(axis)) for axis in axes),
                 str(len(at)),
                 ", ".join(f"{count} {outcome}" for outcome, count in counted.items()) or "-",
                 _number(float(np.median(loss))) if len(loss) else "-",
@@ -86,47 +100,65 @@ def _value(value: Any) -> str:
     return "null" if value is None else str(value)
 
 
-def cell_table(sweep: Sweep, printed: list[list[str]], tested: bool) -> Table:
-    """Lay the rows out for a terminal."""
+TITLES = ("n", "outcomes", "loss", "95 % interval", "accuracy", "on test", "dead units")
+
+
+def cell_table(axes: Sequence[str], printed: Sequence[Sequence[str]]) -> Table:
+    """Lay rows of `cell_rows` out for a terminal, without columns that are empty throughout."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for axis in sweep.axes:
-        table.add_column(axis)
-    for title in ("n", "outcomes", "loss", "95 % interval", "accuracy", "test", "dead"):
-        if title != "test" or tested:
-            table.add_column(title, justify="left" if title == "outcomes" else "right")
-    drop = len(sweep.axes) + 5
+    titles = [*axes, *TITLES]
+    filled = [k for k in range(len(titles)) if any(row[k] != "-" for row in printed)]
+    for k in filled:
+        left = k < len(axes) or titles[k] == "outcomes"
+        table.add_column(Text(titles[k]), justify="left" if left else "right")
     for row in printed:
-        table.add_row(*(Text(cell) for k, cell in enumerate(row) if k != drop or tested))
+        table.add_row(*(Text(row[k]) for k in filled))
     return table
 
 
-def show(done: Done, cells: int = SHOWN_CELLS) -> None:
+def show(done: Done) -> None:
     """Print what became of a sweep."""
-    console = Console(soft_wrap=False)
+    console = Console()
     if not console.is_terminal:
         console = Console(width=160)
     if done.planned is not None:
         _show_plan(done, console)
         return
     sweep = done.sweep
-    printed = cell_rows(sweep, done.table)
-    tested = any(row[len(sweep.axes) + 5] != "-" for row in printed)
-    console.print(cell_table(sweep, printed[:cells], tested))
-    if len(printed) > cells:
-        console.print(f"... and {len(printed) - cells} more cells.\n")
+    axes = list(sweep.axes)
+    cells = [[run.id for run in runs] for runs in sweep.runs[:SHOWN_CELLS]]
+    printed = cell_rows(axes, cells, sweep.values[:SHOWN_CELLS], read(sweep))
+    if not axes:
+        console.print(Text(_one_line(sweep)), soft_wrap=True)
+    console.print(cell_table(axes, printed))
+    if len(sweep.cells) > SHOWN_CELLS:
+        console.print(f"... and {len(sweep.cells) - SHOWN_CELLS} more cells.\n", highlight=False)
     known = len(sweep.ids) - done.trained
     spent = f"{done.trained} runs trained in {duration(done.seconds)}" if done.trained else (
-        "nothing to train"
+        "Nothing to train"
     )
     console.print(
         f"{spent}; {known} were in the store." if known else f"{spent}.", highlight=False
     )
     where = "" if str(sweep.store) == "store" else f" --store {shlex.quote(str(sweep.store))}"
-    say = Text.assemble
-    console.print(say(f"Results: {sweep.store}/ as sweep ", (sweep.name, "bold")), soft_wrap=True)
-    console.print(
-        say("Next:    ", (f"python -m sweeps.store show {sweep.name}{where}", "bold")),
-        soft_wrap=True,
+    for label, text in (
+        (f"Results: {sweep.store}/, sweep ", sweep.name),
+        ("Next:    ", f"python -m sweeps.store show {sweep.name}{where}"),
+    ):
+        console.print(Text.assemble(label, (text, "bold")), soft_wrap=True)
+
+
+def _one_line(sweep: Sweep) -> str:
+    """Describe a single cell: the network, what it is trained on, and how."""
+    run = sweep.runs[0][0]
+    spec, columns = run.spec, run.setting.columns
+    batch = f"batches of {spec.batch_size}" if spec.batch_size else "full batch"
+    defects = f", defects {', '.join(spec.defects)}" if spec.defects else ""
+    return (
+        f"{columns['data']}, {columns['samples']} samples: "
+        f"{'-'.join(map(str, spec.sizes))} {spec.activation}, {spec.output} output, "
+        f"{spec.loss.replace('_', ' ')}; init {columns['init']} x {run.run.init_scale:g}, "
+        f"{spec.optimizer} at {run.run.lr:g}, {batch}, {spec.epochs} epochs{defects}"
     )
 
 

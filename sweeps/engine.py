@@ -106,16 +106,17 @@ def run_cells(cells: Sequence[Cell | Problem]) -> list[float]:
         DONE.append(Done(asked))
     done, options = DONE[0], asked.cells[0].config
     runs = [run for runs in asked.runs for run in runs]
+    jobs = options["jobs"] or os.cpu_count() or 1
     if options["plan"]:
         known = Store(asked.store).known() if asked.store.is_dir() else set()
-        done.planned = (done.planned or []) + plan.stacks(runs, known)
+        done.planned = (done.planned or []) + plan.stacks(runs, known, jobs)
         return [float("inf")] * len(cells)
     store = Store(asked.store)
     _write_manifest(store, done)
-    wanted = plan.stacks(runs, store.known())
+    wanted = plan.stacks(runs, store.known(), jobs)
     began = time.monotonic()
     try:
-        _train(store, wanted, options["jobs"] or os.cpu_count() or 1, done)
+        _train(store, wanted, jobs, done)
     finally:
         done.seconds += time.monotonic() - began
     if options["save_params"]:

@@ -13,6 +13,9 @@ from sweeps.resolve import Run
 # Work units (see `work`) of a task: long enough that handing it over costs nothing, short enough
 # that its runs are in the store soon and all workers end together.
 TASK_WORK = 3e8
+# Stacks a worker should have to do, as long as they have this many runs.
+STACKS_A_WORKER = 3
+FEWEST_RUNS = 5
 # Cost of handling a sample's unit once, and of a step's calls however small, in multiply-adds.
 _ELEMENT = 12
 _CALLS = 3e4
@@ -79,8 +82,11 @@ def work(spec: StackSpec, samples: int, runs: int) -> float:
     return steps * (runs * (products + elements) + _CALLS * spec.layers) + runs * start
 
 
-def stacks(runs: Iterable[Run], known: Collection[str]) -> list[Stack]:
-    """Pack the runs that are not known into stacks, each run once."""
+def stacks(runs: Iterable[Run], known: Collection[str], workers: int = 1) -> list[Stack]:
+    """Pack the runs that are not known into stacks, each run once.
+
+    Stacks are of the size that trains fastest, or smaller where workers would have nothing to do.
+    """
     groups: dict[tuple[StackSpec, str], dict[str, Run]] = {}
     of_setting: dict[tuple[int, bool], dict[str, Run]] = {}
     for run in runs:
@@ -93,15 +99,14 @@ def stacks(runs: Iterable[Run], known: Collection[str]) -> list[Stack]:
             of_setting[near] = groups.setdefault(far, {})
         of_setting[near][run.id] = run
     packed = []
+    least = -(-STACKS_A_WORKER * workers // max(len(groups), 1))
     for (spec, _), members in groups.items():
         listed = list(members.values())
         size = stack_size(spec, listed[0].setting.prepared.X.shape[1])
-        pieces = -(-len(listed) // size)
+        pieces = max(-(-len(listed) // size), min(least, len(listed) // FEWEST_RUNS), 1)
         # Pieces of even size: a last one of a few runs would take as long as a full one.
         bounds = [round(k * len(listed) / pieces) for k in range(pieces + 1)]
-        packed += [
-            Stack.of(listed[a:b]) for a, b in zip(bounds, bounds[1:], strict=False) if b > a
-        ]
+        packed += [Stack.of(listed[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)]
     return packed
 
 

@@ -175,6 +175,36 @@ LINKS = [
 ]
 
 
+# Lists on which one short cut or another once went wrong, or would.
+
+HARD_PROJECT = [
+    ["lr_factor.0=5,6", "lr_factor=[1,2]"],
+    ["lr_factor=[1,2],[3]", "lr_factor.0=5,6"],
+    ["seed='1',2", "depth='3',null", "bias=1,no"],
+    ["width=4,[4,4]", "optimizer=1,true"],
+    ["data=xor", "data.noise='0.5',1", "~data.seed"],
+    ["data.noise=0.5,1", "data=moons,xor", "data={seed:3}"],
+    ["experiment=test_linked", "lr=1,2", "init_scale=3,4"],
+    ["experiment=test_listed", "width=[1],2", "lr_factor.1=3,4"],
+]
+HARD_LINKS = [
+    ["a=${rel.x}", "rel.x=1,2", "pick=1,2"],
+    ["rel.x=???,1", "pick=1,2"],
+    ["nothing={k:1},{l:1}", "pick=1,2"],
+    ["nothing=[{k:1}],[{l:1}]", "pick=1,2"],
+    ["whole.size=3,4", "pick=1,2"],
+    ["through.er.x=3,4", "deep.er.x=5,6"],
+    ["extra=resolver", "a=1,2"],
+    ["extra=nested", "a=1,2"],
+    ["extra=job", "a=1,2"],
+    ["lst=[4,5,6]", "lst.1=7,8", "a=1,2"],
+    ["lst.1=7,8", "lst.0=[1],2"],
+    ["model.link=3,4", "model=large", "model/head=one"],
+    ["b=5,[6]", "a=1,2"],
+    ["+new=${model}", "model.size=3,4"],
+]
+
+
 def override_lists(pool, seed):
     """Draw lists of two to four overrides, at most one from a pool's row, in random order."""
     rng = random.Random(seed)  # noqa: S311 - reproducible, not secret
@@ -215,6 +245,20 @@ def check_lists(side, pool, count, seed, most, checked=None):
 def unguarded(monkeypatch):
     """Take the short way's word: compared with itself at run time, it could not be caught out."""
     monkeypatch.setattr("sweeps.compose._Composer._same", lambda *_: True)
+
+
+@pytest.mark.parametrize("texts", HARD_PROJECT, ids=" ".join)
+def test_a_hard_list_composes_as_hydra_composes_it(project, unguarded, texts):
+    jobs = expanded(project, texts, 8)
+    assert jobs
+    assert not list(project.differences(jobs, project.short(jobs)))
+
+
+@pytest.mark.parametrize("texts", HARD_LINKS, ids=" ".join)
+def test_a_hard_list_of_links_composes_as_hydra_composes_it(links, unguarded, texts):
+    jobs = expanded(links, texts, 8)
+    assert jobs
+    assert not list(links.differences(jobs, links.short(jobs)))
 
 
 def test_random_override_lists_compose_as_hydra_composes_them(project, unguarded):

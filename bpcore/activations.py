@@ -186,8 +186,10 @@ def gelu(z: Array, out: Array) -> None:
 def gelu_slope(z: Array, out: Array) -> None:
     """The exact derivative of the tanh form."""
     t = _gelu_tanh(z)
-    inner = math.sqrt(2 / math.pi) * (1.0 + 3 * _GELU_CUBIC * z * z)
-    np.add(0.5 * (1.0 + t), 0.5 * z * (1.0 - t * t) * inner, out=out)
+    # Beyond 10, 1 - t^2 is exactly 0, and z^2 must not overflow against it.
+    near = np.clip(z, -10.0, 10.0)
+    inner = math.sqrt(2 / math.pi) * (1.0 + 3 * _GELU_CUBIC * near * near)
+    np.add(0.5 * (1.0 + t), 0.5 * near * (1.0 - t * t) * inner, out=out)
 
 
 def silu(z: Array, out: Array) -> None:

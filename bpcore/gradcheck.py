@@ -10,8 +10,8 @@ cannot tell is therefore
 
     doubt = |n(h) - n(h/2)| + |gap(h/2) - gap(h) / 2|,
 
-taken at the step, out of a few, where it is least: a kink close by is left behind by a smaller step, a
-kink at `p` itself is not.
+taken at the step, out of a few, where it is least: a smaller step leaves a kink close by behind,
+but not a kink at `p` itself.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ class ArrayCheck:
         ok: everything is finite, something was checked, and `worst` and `norm_error` are within the
             tolerance.
         norm_error: `|g - n| / max(|g|, |n|, floor)` in Euclidean norms over the entries checked,
-            `g` the gradient in question and `n` the numerical one. The floor is
-            what rounding makes of zero, over the tolerance: a difference that rounding explains passes.
-        worst: the largest `|g_i - n_i| / max(|g_i|, |n_i|, floor_i)` of an entry, where `floor_i` is
-            also at least 1e-3 of the largest `|n_j|` of the array.
+            `g` the gradient in question and `n` the numerical one. The floor is what rounding
+            makes of zero, over the tolerance: a difference that rounding explains passes.
+        worst: the largest `|g_i - n_i| / max(|g_i|, |n_i|, floor_i)` of an entry, where
+            `floor_i` is also at least 1e-3 of the largest `|n_j|` of the array.
         worst_at: where; None if nothing was checked.
         checked: entries compared.
         kinks: entries left out because their doubt is above the tolerance.
@@ -167,7 +167,7 @@ def gradcheck(
         params: the point.
         grads: for some or all of `params`, the gradient to be checked, of the same shape.
         tolerance: the relative error above which an array is wrong.
-        sample: look at no more than so many entries of an array, chosen by `rng`; None looks at all.
+        sample: look at no more than so many entries of an array, chosen by `rng`; None: at all.
         rng: for `sample`; default seeded with 0.
 
     Returns:
@@ -187,8 +187,8 @@ def gradcheck(
     for name, grad in grads.items():
         g = np.asarray(grad, float)
         if name not in point or g.shape != point[name].shape:
-            wanted = f"of shape {point[name].shape}" if name in point else f"one of {', '.join(point)}"
-            msg = f"`grads[{name}]` must be {wanted}; got shape {g.shape}."
+            shapes = ", ".join(f"{key} {array.shape}" for key, array in point.items())
+            msg = f"`grads` must have the shapes of params, {shapes}; got {name} {g.shape}."
             raise ValueError(msg)
         at = list(np.ndindex(g.shape))
         if sample is not None and sample < len(at):

@@ -86,7 +86,7 @@ class SweepConfig(RunConfig):
 
     replicates: int = _key("trainings of each cell, numbered from 0", 10)
     name: Optional[str] = _key("name of the sweep; null: from its axes and runs", None)
-    report: bool = _key("whether to make the report at the end", True)
+    report: bool = _key("make a report at the end; no effect before reports exist (0.2)", True)
     store: str = _key("directory of the results", "store")
     zip: list[Any] = _key("axes that move together: [a,b], or [[a,b],[c,d]]", [])
     only: Optional[str] = _key("keep only cells for which this holds, as \"'lr*depth<1'\"", None)

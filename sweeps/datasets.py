@@ -124,7 +124,7 @@ def prepare(data: DataConfig | Mapping[str, Any], one_hot: bool) -> Prepared:
     """
     checked = _checked(data)
     wanted = one_hot if checked.one_hot is None else checked.one_hot
-    return _prepared(_key(checked), wanted, _stamp(checked.path))
+    return _prepared(_key(checked), wanted, stamp(checked.path))
 
 
 def raw_classes(data: DataConfig | Mapping[str, Any]) -> int:
@@ -134,7 +134,7 @@ def raw_classes(data: DataConfig | Mapping[str, Any]) -> int:
         BadInput: A key or a file cannot be used.
     """
     checked = _checked(data)
-    return len(_source(*_source_key(checked), _stamp(checked.path)).classes)
+    return len(_source(*_source_key(checked), stamp(checked.path)).classes)
 
 
 def save(prepared: Prepared, store: Path) -> Path:
@@ -247,7 +247,7 @@ def _key(data: DataConfig) -> str:
     return json.dumps(vars(data), sort_keys=True, default=np.generic.item)
 
 
-def _stamp(path: str | None) -> tuple[tuple[str, int, int], ...]:
+def stamp(path: str | None) -> tuple[tuple[str, int, int], ...]:
     """Tell one state of a file, or of the IDX files in a directory, from the next."""
     if path is None:
         return ()

@@ -6,8 +6,10 @@ Our launcher calls `run_cells` with many cells, train.py under any other launche
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import shlex
+import statistics
 import sys
 import threading
 import time
@@ -349,8 +351,9 @@ def _losses(sweep: Sweep) -> list[float]:
     loss = dict(zip(table["run"].to_pylist(), table["final_loss"].to_pylist(), strict=True))
     medians = []
     for runs in sweep.runs:
-        values = np.array([loss[run.id] for run in runs])
-        medians.append(float(np.median(np.where(np.isfinite(values), values, np.inf))))
+        values = [loss[run.id] for run in runs]
+        finite = [value if math.isfinite(value) else math.inf for value in values]
+        medians.append(statistics.median(finite))
     return medians
 
 

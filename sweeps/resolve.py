@@ -12,7 +12,6 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -27,6 +26,7 @@ from bpcore.optimizers import OPTIMIZERS
 from bpcore.probes import PROBES
 from bpcore.spec import DTYPES, REDUCTIONS
 from sweeps import datasets
+from sweeps.config import LAYERS_WITH_FACTORS
 from sweeps.datasets import Prepared
 from sweeps.errors import BadInput, one_of
 
@@ -65,11 +65,20 @@ def _number(test: Callable[[float], bool]) -> Callable[[Any], bool]:
 _AT_LEAST_0 = (_number(lambda x: x >= 0), "a finite number, 0 or more")
 _BELOW_1 = (_number(lambda x: 0 <= x < 1), "a number from 0 up to, but not including, 1")
 
-# Rules of single values; null passes where it stands for a default.
-RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = MappingProxyType(
+# Rules of single values: of what the runs of a stack share, and of each run.
+Rule = tuple[Callable[[Any], bool], str]
+SHARED_RULES: Mapping[str, Rule] = MappingProxyType(
     {
         "depth": (_whole(0), "a whole number, 0 or more"),
         "epochs": (_whole(0), "a whole number, 0 or more"),
+        "momentum": _BELOW_1,
+        "beta1": _BELOW_1,
+        "beta2": _BELOW_1,
+        "epsilon": _AT_LEAST_0,
+    }
+)
+RULES: Mapping[str, Rule] = MappingProxyType(
+    {
         "seed": (_whole(0), "a whole number, 0 or more"),
         "replicates": (_whole(1), "a whole number, 1 or more"),
         "jobs": (_whole(0), "a whole number, 0 or more; 0 means one a core"),
@@ -79,38 +88,15 @@ RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = MappingProxyType(
         "weight_decay": _AT_LEAST_0,
         "init_low": (_number(lambda x: True), "a finite number"),
         "init_high": (_number(lambda x: True), "a finite number"),
-        "momentum": _BELOW_1,
-        "beta1": _BELOW_1,
-        "beta2": _BELOW_1,
-        "epsilon": _AT_LEAST_0,
     }
 )
 NULLABLE = ("depth", "beta2")
 LISTS = ("scale_factor", "lr_factor")
+_ONES = [1.0] * LAYERS_WITH_FACTORS
 
 # What the runs of a stack share; only this has to be resolved together with the data.
-SHARED = (
-    "activation",
-    "depth",
-    "width",
-    "init",
-    "optimizer",
-    "momentum",
-    "beta1",
-    "beta2",
-    "epsilon",
-    "batch_size",
-    "epochs",
-    "loss",
-    "reduction",
-    "output",
-    "bias",
-    "dtype",
-    "defects",
-    "probes",
-    "record",
-    "data",
-)
+SHARED_SCALARS = (*NAMES, *SHARED_RULES, "bias")
+SHARED_NESTED = ("width", "batch_size", "defects", "probes", "record", "data")
 
 
 @dataclass(frozen=True)
@@ -156,7 +142,7 @@ def resolve(config: Mapping[str, Any]) -> list[Run]:
         BadInput: a value breaks its rule; the sentence names key, rule and value.
     """
     _check_values(config)
-    setting = _setting(json.dumps([config[key] for key in SHARED], default=str))
+    setting = _setting(config)
     first = _run_spec(config, setting)
     spec = replace(setting.spec, decays=True) if first.weight_decay else setting.spec
     identity = f"{setting.identity} {json.dumps(_without_replicate(first), sort_keys=True)} "
@@ -179,25 +165,27 @@ def _without_replicate(run: RunSpec) -> dict[str, Any]:
 
 
 def _check_values(config: Mapping[str, Any]) -> None:
-    for key, names in NAMES.items():
-        if config[key] not in names:
-            raise BadInput(one_of(key, config[key], names))
-    for key, (holds, rule) in RULES.items():
-        value = config[key]
-        if not (holds(value) or (value is None and key in NULLABLE)):
-            raise BadInput(f"`{key}` must be {rule}; got {_shown(value)}.")
+    _check_rules(config, RULES)
     if config["init_low"] > config["init_high"]:
         raise BadInput(
             f"`init_low` must not be above init_high={config['init_high']}; "
             f"got {config['init_low']}."
         )
     for key in LISTS:
-        good = _AT_LEAST_0[0]
+        if config[key] == _ONES:
+            continue
         for number, factor in enumerate(config[key], start=1):
-            if not good(factor):
+            if not _AT_LEAST_0[0](factor):
                 raise BadInput(
                     f"`{key}` must list finite numbers, 0 or more; got {factor} for layer {number}."
                 )
+
+
+def _check_rules(config: Mapping[str, Any], rules: Mapping[str, Rule]) -> None:
+    for key, (holds, rule) in rules.items():
+        value = config[key]
+        if not (holds(value) or (value is None and key in NULLABLE)):
+            raise BadInput(f"`{key}` must be {rule}; got {_shown(value)}.")
 
 
 def _shown(value: Any) -> str:
@@ -223,6 +211,8 @@ def _run_spec(config: Mapping[str, Any], setting: Setting) -> RunSpec:
 
 
 def _factors(config: Mapping[str, Any], key: str, layers: int) -> tuple[float, ...]:
+    if config[key] == _ONES:
+        return (1.0,) * layers
     given = [rounded(value) for value in config[key]]
     if any(value != 1 for value in given[layers:]):
         raise BadInput(
@@ -233,10 +223,30 @@ def _factors(config: Mapping[str, Any], key: str, layers: int) -> tuple[float, .
     return (*given[:layers], *[1.0] * (layers - len(given)))
 
 
-@lru_cache(maxsize=4096)
-def _setting(text: str) -> Setting:
-    """Resolve a stack's part; cached, because thousands of cells share a few of them."""
-    config = dict(zip(SHARED, json.loads(text), strict=True))
+# Thousands of cells share a few settings, which take a thousand times as long to resolve as to find.
+_SETTINGS: dict[tuple[Any, ...], Setting] = {}
+
+
+def _setting(config: Mapping[str, Any]) -> Setting:
+    """Return a stack's part, resolved; the same object for the same part."""
+    key = (
+        *[config[name] for name in SHARED_SCALARS],
+        repr([config[name] for name in SHARED_NESTED]),
+        datasets.stamp(config["data"]["path"]),
+    )
+    try:
+        return _SETTINGS[key]
+    except KeyError:
+        return _SETTINGS.setdefault(key, _resolved_setting(config))
+    except TypeError:  # a list where a name or number belongs: the rules will say so
+        return _resolved_setting(config)
+
+
+def _resolved_setting(config: Mapping[str, Any]) -> Setting:
+    for name, options in NAMES.items():
+        if config[name] not in options:
+            raise BadInput(one_of(name, config[name], options))
+    _check_rules(config, SHARED_RULES)
     hidden = _hidden(config["depth"], config["width"])
     prepared, loss, output = _data_and_loss(config)
     sizes = (len(prepared.X), *hidden, len(prepared.Y))

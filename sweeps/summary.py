@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sweeps import forecast
 from sweeps.engine import read
 from sweeps.progress import duration
 
@@ -163,11 +165,27 @@ def _one_line(sweep: Sweep) -> str:
 
 
 def _show_plan(done: Done, console: Console) -> None:
-    stacks = done.planned or []
-    missing = sum(len(stack.ids) for stack in stacks)
-    total = len(done.sweep.ids)
+    sweep, stacks = done.sweep, done.planned or []
+    missing, total = sum(len(stack.ids) for stack in stacks), len(sweep.ids)
+    for axis, values in sweep.axes.items():
+        console.print(Text(f"  {axis}: {_values(values)}"), soft_wrap=True)
+    counted = f"{len(sweep.cells)} cells, {total} runs"
+    if not missing:
+        console.print(f"{counted}, all in the store. Nothing would be trained.", highlight=False)
+        return
+    kept = f"{total - missing} are in the store, {missing} would be trained"
+    console.print(f"{counted}: {kept}, in {len(stacks)} stacks.", highlight=False)
+    jobs = sweep.cells[0].config["jobs"] or os.cpu_count() or 1
+    prepared = {run[0].setting.prepared.digest: run[0].setting.prepared for run in sweep.runs}
+    seconds = forecast.seconds(stacks, prepared, jobs)
     console.print(
-        f"{len(done.sweep.cells)} cells, {total} runs: {total - missing} are in the store, "
-        f"{missing} would be trained in {len(stacks)} stacks.",
+        f"That takes about {duration(seconds)} on {jobs} cores, by a trial of a moment on this "
+        "machine. Nothing has been trained.",
         highlight=False,
     )
+
+
+def _values(values: Sequence[Any]) -> str:
+    if len(values) <= 6:  # noqa: PLR2004 - as many as fit a line
+        return ", ".join(map(_value, values))
+    return f"{len(values)} values from {_value(values[0])} to {_value(values[-1])}"

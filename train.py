@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from sweeps.commandline import prepare
 from sweeps.errors import BadInput, StoreFailed
@@ -34,7 +34,7 @@ def train_one(config: DictConfig) -> float:
     plain = OmegaConf.to_container(config, resolve=True)
     overrides = tuple(HydraConfig.get().overrides.task)
     try:
-        [loss] = run_cells([Cell(overrides, plain)])  # type: ignore[arg-type] - keys are texts
+        [loss] = run_cells([Cell(overrides, cast("dict[str, Any]", plain))])
     except BadInput as error:
         # Hydra announces any other exception with a line of its own.
         raise SystemExit(_say(str(error), 2)) from error

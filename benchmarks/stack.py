@@ -3,8 +3,8 @@
     python benchmarks/stack.py            # the table, about two minutes
     python benchmarks/stack.py --quick    # fewer rounds
 
-Both sides train the same networks from the same start in the same dtype on one core; the plain loop is
-what a reader writes in NumPy for one network, with the equations of the well-known course.
+Both sides train the same networks from the same start in the same dtype on one core; the plain
+loop is what a reader writes in NumPy for one network, with the equations of the well-known course.
 Figures are ratios of medians over interleaved rounds. The parameters of both sides are compared
 before anything is timed.
 """
@@ -95,7 +95,7 @@ def sigmoid(z: Array) -> Array:
 def softmax(z: Array) -> Array:
     """Over units, shifted."""
     e = np.exp(z - np.max(z, axis=0, keepdims=True))
-    return e / np.sum(e, axis=0, keepdims=True)
+    return np.asarray(e / np.sum(e, axis=0, keepdims=True))
 
 
 def forward(X: Array, p: dict[str, Array], spec: StackSpec) -> dict[str, Array]:
@@ -141,13 +141,12 @@ def plain(spec: StackSpec, run: RunSpec, data: Data) -> dict[str, Array]:
             p[f"b{k + 1}"] = Wb[0, :, spec.sizes[k] :].copy()
     rng = stream(run.seed, run.replicate, ORDER)
     for _ in range(spec.epochs):
-        if spec.batch_size is None:
-            batches = [(X, Y)]
-        else:
-            order = rng.permutation(X.shape[1])
-            rows = [order[at : at + spec.batch_size] for at in range(0, len(order), spec.batch_size)]
-            batches = ((X[:, r], Y[:, r]) for r in rows)
-        for x, y in batches:
+        m = X.shape[1]
+        batch = spec.batch_size or m
+        order = rng.permutation(m) if spec.batch_size else None
+        for at in range(0, m, batch):
+            rows = slice(None) if order is None else order[at : at + batch]
+            x, y = X[:, rows], Y[:, rows]
             grads = backward(y, p, forward(x, p, spec), spec)
             for name, gradient in grads.items():
                 p[name] = p[name] - run.lr * gradient

@@ -85,7 +85,7 @@ def relu(z: Array, out: Array) -> None:
 
 
 def positive(v: Array, out: Array) -> None:
-    """`1 if v > 0 else 0`: ReLU's slope in either form, with 0 at the kink as everybody takes it."""
+    """`1 if v > 0 else 0`: ReLU's slope in either form, with 0 at the kink as is usual."""
     np.greater(v, _zeros_like(v), out=out, casting="unsafe")
 
 
@@ -102,7 +102,7 @@ def positive_bits(a: Array, out: Array) -> None:
 
 
 def leaky_relu(z: Array, out: Array) -> None:
-    """`f(z) = max(z, 0.01 z)`. Maas et al., "Rectifier nonlinearities", ICML 2013 workshop, eq. 2."""
+    """`f(z) = max(z, 0.01 z)`. Maas et al., ICML 2013 workshop, section 2."""
     np.multiply(z, LEAK, out=out)
     np.maximum(z, out, out=out)
 
@@ -206,7 +206,7 @@ def silu_slope(z: Array, out: Array) -> None:
 
 
 def tanh(z: Array, out: Array) -> None:
-    """`f(z) = tanh(z)`."""
+    """`f(z) = (e^z - e^-z) / (e^z + e^-z)`."""
     np.tanh(z, out=out)
 
 
@@ -291,6 +291,8 @@ ACTIVATIONS: Mapping[str, Activation] = MappingProxyType(
             saturation=(1 - _SIGMOID_SATURATED, _SIGMOID_SATURATED),
             in_place=True,
         ),
-        "identity": Activation(identity, ones, ones, "glorot_uniform", in_place=True, keeps_one=True),
+        "identity": Activation(
+            identity, ones, ones, "glorot_uniform", in_place=True, keeps_one=True
+        ),
     }
 )

@@ -43,8 +43,8 @@ class FullBatch:
 class MiniBatches:
     """Several steps an epoch, each run in its own order, drawn anew for every epoch.
 
-    Runs with the same (seed, replicate) see the samples in the same order. The last batch of an epoch
-    may be smaller than the others.
+    Runs with the same (seed, replicate) see the samples in the same order. The last batch of
+    an epoch may be smaller than the others.
     """
 
     def __init__(self, spec: StackSpec, runs: Sequence[RunSpec], data: Data, batch: int) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from bpcore.activations import ACTIVATIONS, Array, leaky_relu_slope, ones, positive
 from bpcore.losses import PAIRINGS, error_delta
-from bpcore.rules import Rule, Rules
+from bpcore.rules import Rule, Rules, nothing
 from bpcore.tables import lookup
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def _weights_updated_first(rules: Rules, layer: Layer, spec: StackSpec) -> Rules
         product = np.multiply if layer.units == 1 else np.matmul
         product(W_T, layer.delta_units, out=out)
 
-    return replace(rules, propagate=propagate, weight_grad=lambda layer, out: None)
+    return replace(rules, propagate=propagate, weight_grad=nothing)
 
 
 def _not_plain_sgd(spec: StackSpec) -> str:
@@ -304,11 +304,11 @@ def canonical_defects(defects: Sequence[str], layers: int) -> tuple[str, ...]:
         name, where = parse_defect(text, layers)
         placed[name] |= frozenset(where)
     canonical = []
-    for name, where in placed.items():
-        if where == frozenset(_allowed_layers(DEFECTS[name].place, layers)) and where:
+    for name, numbers in placed.items():
+        if numbers and numbers == frozenset(_allowed_layers(DEFECTS[name].place, layers)):
             canonical.append(name)
         else:
-            canonical += [f"{name}@{k}" for k in sorted(where)]
+            canonical += [f"{name}@{k}" for k in sorted(numbers)]
     return tuple(canonical)
 
 

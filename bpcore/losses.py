@@ -1,7 +1,7 @@
 """Losses and output units, and every pairing of the two that can be trained.
 
-Losses are in nats, summed over units; over samples they are averaged or summed (`reduction`), through
-the layer's `share`, which is 1/m or 1. Cross-entropies are computed from `z`, because a
+Losses are in nats, summed over units; over samples they are averaged or summed (`reduction`),
+through the layer's `share`, which is 1/m or 1. Cross-entropies are computed from `z`, because a
 probability that rounds to 0 or 1 would make an infinity of a well-trained float32 network.
 
 A pairing has a name for what it assumes: the delta `a - y`, for one, belongs to sigmoid with binary
@@ -36,7 +36,7 @@ def softmax(z: Array, out: Array) -> None:
 
 def _log_softmax(z: Array) -> Array:
     shifted = z - np.max(z, axis=1, keepdims=True)
-    return shifted - np.log(np.sum(np.exp(shifted), axis=1, keepdims=True))
+    return np.asarray(shifted - np.log(np.sum(np.exp(shifted), axis=1, keepdims=True)))
 
 
 def _sum_over_samples(layer: Layer, terms: Array, out: Array) -> None:
@@ -88,28 +88,38 @@ def binary_cross_entropy_sigmoid(layer: Layer, out: Array) -> None:
     _sum_over_samples(layer, np.maximum(z, 0) - y * z + np.log1p(np.exp(-np.abs(z))), out)
 
 
-def _others(z: Array) -> Array:
-    """`sum_{j != k} e^(z_j - z_max)` for each unit k, added up without k rather than subtracted."""
-    e = np.exp(z - np.max(z, axis=1, keepdims=True))
-    units = np.arange(z.shape[1])
-    return np.stack([np.sum(e[:, units != k], axis=1) for k in units], axis=1)
-
-
 def binary_cross_entropy_softmax(layer: Layer, out: Array) -> None:
-    """The definition with `a = softmax(z)`; `1 - a_k` is the share of the other units."""
-    log_a = _log_softmax(layer.z)
-    shifted = layer.z - np.max(layer.z, axis=1, keepdims=True)
-    log_rest = np.log(_others(layer.z)) - (shifted - log_a)
-    y = layer.targets
-    _sum_over_samples(layer, -(y * log_a + (1 - y) * log_rest), out)
+    """The definition with `a = softmax(z)`; `1 - a_k` is the share of the other units.
+
+    It is added up without k: subtracted from 1, or next to `e^(z_k)`, nothing would be left of it.
+    """
+    z, y = layer.z, layer.targets
+    shifted = z - np.max(z, axis=1, keepdims=True)
+    log_all = np.log(np.sum(np.exp(shifted), axis=1, keepdims=True))
+    log_rest = np.empty_like(z)
+    for k in range(z.shape[1]):
+        # Not by a mask: the layout of what that selects, and so the sum, depends on the runs.
+        rest = np.delete(shifted, k, axis=1)
+        top = np.max(rest, axis=1, keepdims=True)
+        log_sum = top + np.log(np.sum(np.exp(rest - top), axis=1, keepdims=True))
+        log_rest[:, k : k + 1] = log_sum - log_all
+    _sum_over_samples(layer, -(y * (shifted - log_all) + (1 - y) * log_rest), out)
 
 
 def binary_softmax_delta(layer: Layer, out: Array) -> None:
-    """`delta_i = u_i - a_i sum_k u_k` with `u_k = a_k dL/da_k = (1 - y_k) a_k / (1 - a_k) - y_k`."""
-    shifted = layer.z - np.max(layer.z, axis=1, keepdims=True)
-    odds = np.exp(shifted) / _others(layer.z)
-    u = (1 - layer.targets) * odds - layer.targets
-    np.subtract(u, layer.a * np.sum(u, axis=1, keepdims=True), out=out)
+    """`delta_i = a_i - y_i + sum_{k != i} [y_k a_i - (1 - y_k) a_k s_ik]`.
+
+    `s_ik = a_i / (1 - a_k)` is the softmax over the units without k. Written with
+    `u_k = a_k dL/da_k` it is `u_i - a_i sum_k u_k`, whose terms outgrow their difference.
+    """
+    a, y = layer.a, layer.targets
+    np.subtract(a, y, out=out)
+    for k in range(a.shape[1]):
+        rest = np.delete(layer.z, k, axis=1)
+        softmax(rest, rest)
+        a_k, y_k = a[:, k : k + 1], y[:, k : k + 1]
+        term = y_k * np.delete(a, k, axis=1) - (1 - y_k) * a_k * rest
+        out += np.insert(term, k, 0.0, axis=1)
     out *= layer.share
 
 
@@ -203,7 +213,9 @@ def check_pairing(output: str, loss: str, n_out: int) -> None:
     """
     reason = REFUSED.get((output, loss))
     if output == "softmax" and loss == "binary_cross_entropy" and n_out == 1:
-        reason = "softmax over one unit is always 1, so the loss of every target below 1 is infinite"
+        reason = (
+            "softmax over one unit is always 1, so the loss of every target below 1 is infinite"
+        )
     if reason:
         fits = [o for o, paired in PAIRINGS if paired == loss]
         msg = f"`output` must be {' or '.join(fits)} with loss={loss}; got {output}: {reason}."

@@ -36,7 +36,7 @@ def sgd(p: Array, g: Array, lr: Array, state: list[Array], t: int, h: Hyper) -> 
 
 
 def momentum(p: Array, g: Array, lr: Array, state: list[Array], t: int, h: Hyper) -> None:  # noqa: ARG001
-    """`v = mu v - lr g; p += v`. Polyak, 1964; in this form Sutskever et al., ICML 2013, eq. 1-2."""
+    """`v = mu v - lr g; p += v`. Polyak 1964; here Sutskever et al., ICML 2013, eq. 1-2."""
     (v,) = state
     v *= h.momentum
     g *= lr

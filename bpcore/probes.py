@@ -1,9 +1,9 @@
 """What is measured while training, and when.
 
-Three kinds. A *forward* probe is fed one forward pass after another until all training data has gone by,
-and merges them (full batch: a single pass, the step's own). A *gradient* probe reads the networks
-between backward and update. An *update* probe compares the parameters before and after the step.
-In mini-batch training gradient and update probes see the first batch of the epoch.
+Three kinds. A *forward* probe is fed one forward pass after another until all training data has
+gone by, and merges them (full batch: a single pass, the step's own). A *gradient* probe reads the
+networks between backward and update. An *update* probe compares the parameters before and after the
+step. In mini-batch training gradient and update probes see the first batch of the epoch.
 
 Each returns an array over runs `(R,)`, or over runs and layers `(R, L)`, input side first.
 """
@@ -103,7 +103,7 @@ class Moments:
 
     def deviation(self) -> Array:
         """Return the population standard deviation of every row."""
-        return np.sqrt(self.squares / self.count)
+        return np.asarray(np.sqrt(self.squares / self.count))
 
 
 class OutputSpread:
@@ -121,7 +121,7 @@ class OutputSpread:
 
     def result(self) -> Array:
         """Return `(R,)`."""
-        return self.moments.deviation().mean(axis=1)
+        return np.asarray(self.moments.deviation().mean(axis=1))
 
 
 class _ActivationMoments:
@@ -246,7 +246,9 @@ PROBES: Mapping[str, Probe] = MappingProxyType(
             "deviation of the output over samples, mean over units", forward=OutputSpread
         ),
         "act_mean": Probe("mean activation", per_layer=True, forward=ActivationMean),
-        "act_spread": Probe("deviation of the activation", per_layer=True, forward=ActivationSpread),
+        "act_spread": Probe(
+            "deviation of the activation", per_layer=True, forward=ActivationSpread
+        ),
         "dead_fraction": Probe(
             "share of units that are 0 on all training data", per_layer=True, forward=DeadFraction
         ),
@@ -294,8 +296,8 @@ def epochs_to_record(record: str | Sequence[int], epochs: int) -> tuple[int, ...
         spaced = np.arange(0)
     else:
         msg = (
-            "`record` must be log:N, every, every:N, last:N, ends or a list of epochs, N a positive "
-            f"number; got {record}."
+            "`record` must be log:N, every, every:N, last:N, ends or a list of epochs, "
+            f"N a positive number; got {record}."
         )
         raise ValueError(msg)
     return tuple(sorted({0, epochs, *(int(e) for e in spaced if e <= epochs)}))

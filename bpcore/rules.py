@@ -2,9 +2,10 @@
 
 A step is a table of rules for each layer. Every rule has the signature `rule(layer, out)`: it may
 read anything of its layer and writes only `out`. A defect replaces rules of this table; the
-training loop has no other case. Shapes carry a leading run axis: `W` is `(R, n_out, n_in)`, `z`, `a`
-and `delta` are `(R, rows, m)`, samples are columns. The bias is a further column of the weights,
-`Wb = [W b]`, met by a row of ones below the inputs: one product does both (see `stack.Layer`).
+training loop has no other case. Shapes carry a leading run axis: `W` is `(R, n_out, n_in)`,
+`z`, `a` and `delta` are `(R, rows, m)`, samples are columns. The bias is a further column of the
+weights, `Wb = [W b]`, met by a row of ones below the inputs: one product does both (see
+`stack.Layer`).
 
 Backward order, from the top, is: propagate, slope of the layer below, then weight and bias
 gradient. So a helper that writes into a cache, or a layer that is stepped before the layers below
@@ -104,7 +105,7 @@ def nothing(layer: Layer, out: Array) -> None:
     """Do nothing: `bias_grad` where `weight_grad` has already written db, or there is no b."""
 
 
-def not_here(layer: Layer, out: Array) -> None:
+def not_here(layer: Layer, out: Array) -> None:  # noqa: ARG001
     """Refuse: a rule of the output layer called on a hidden one, or the reverse."""
     msg = f"layer {layer.number} has no such rule"
     raise AssertionError(msg)

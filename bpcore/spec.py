@@ -73,7 +73,7 @@ class StackSpec:
             lookup(dict.fromkeys(names), what, getattr(self, what))
         for probe in self.probes:
             lookup(PROBES, "probes", probe)
-        if len(self.sizes) < 2 or min(self.sizes) < 1:  # noqa: PLR2004 - inputs and outputs
+        if len(self.sizes) < 2 or min(self.sizes) < 1:
             msg = f"`sizes` must be two or more positive numbers of units; got {self.sizes}."
             raise ValueError(msg)
         if not self.record:

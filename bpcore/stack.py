@@ -1,12 +1,13 @@
 """R networks of one shape: parameters, buffers, forward, backward.
 
-Arrays have a leading run axis. Nothing in here mixes runs, and no formulation depends on how many there
-are: a run's numbers are the same to the last bit whatever stack it travels in.
+Arrays have a leading run axis. Nothing in here mixes runs, and no formulation depends on how many
+there are: a run's numbers are the same to the last bit whatever stack it travels in.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 def count_parameters(sizes: tuple[int, ...], *, bias: bool) -> int:
     """Number of parameters of one run."""
-    return sum((n_in + bias) * n_out for n_in, n_out in zip(sizes, sizes[1:], strict=False))
+    return sum((n_in + bias) * n_out for n_in, n_out in pairwise(sizes))
 
 
 def views(flat: Array, sizes: tuple[int, ...], *, bias: bool) -> list[Array]:
@@ -31,7 +32,7 @@ def views(flat: Array, sizes: tuple[int, ...], *, bias: bool) -> list[Array]:
     Without biases, the last column is not there: `(R, n_out, n_in)`.
     """
     cut, at = [], 0
-    for n_in, n_out in zip(sizes, sizes[1:], strict=False):
+    for n_in, n_out in pairwise(sizes):
         size = n_out * (n_in + bias)
         cut.append(flat[:, at : at + size].reshape(len(flat), n_out, n_in + bias))
         at += size
@@ -49,8 +50,12 @@ class Parameters:
 
     def keep(self, runs: Array) -> Parameters:
         """Copy the chosen runs out."""
-        kept = [array[runs] for array in (self.flat, self.rates, self.decay)]
-        return Parameters(*kept, [array[runs] for array in self.state])
+        return Parameters(
+            self.flat[runs],
+            self.rates[runs],
+            self.decay[runs],
+            [array[runs] for array in self.state],
+        )
 
 
 class Layer:
@@ -66,8 +71,8 @@ class Layer:
         inputs_T: the same, transposed.
         z, a, delta: `(R, rows, m)`. Hidden layers have one row more than units where there are
             biases: in a, the ones that the biases of the next layer meet; in z and delta it means
-            nothing. So elementwise rules go through contiguous memory, and products skip it. z shares
-            memory with a where nothing reads it afterwards.
+            nothing. So elementwise rules go through contiguous memory, and products skip it. z
+            shares memory with a where nothing reads it afterwards.
         units: n_out; `array[:, :units]` is without that row, as are the views `z_units`,
             `a_units`, `delta_units`, made once because a slice costs as much as a small operation.
         ones: that row of a; `spoils_ones` where the activation writes over it.
@@ -126,7 +131,7 @@ class Network:
         cuts = [views(array, spec.sizes, bias=spec.bias) for array in arrays]
         scratch = np.zeros(R * (max(spec.sizes[1:]) + 1) * m, spec.dtype)
         layers: list[Layer] = []
-        for k, (n_in, n_out) in enumerate(zip(spec.sizes, spec.sizes[1:], strict=False)):
+        for k, (n_in, n_out) in enumerate(pairwise(spec.sizes)):
             layer = Layer()
             layer.number, layer.units, layer.samples = k + 1, n_out, m
             layer.share = 1.0 / m if spec.reduction == "mean" else 1.0

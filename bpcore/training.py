@@ -106,10 +106,12 @@ class StackResult:
             if self.spec.bias:
                 params[f"b{k + 1}"] = Wb[0, :, self.spec.sizes[k]]
         return RunResult(
-            Outcome.DIVERGED if self.diverged[run] else Outcome.FINISHED,
-            int(self.steps[run]),
-            float(self.loss[run]),
-            *(float(self.final(n)[run]) for n in ("accuracy", "loss_test", "accuracy_test")),
+            outcome=Outcome.DIVERGED if self.diverged[run] else Outcome.FINISHED,
+            steps=int(self.steps[run]),
+            loss=float(self.loss[run]),
+            accuracy=float(self.final("accuracy")[run]),
+            loss_test=float(self.final("loss_test")[run]),
+            accuracy_test=float(self.final("accuracy_test")[run]),
             history=history,
             params=params,
         )

@@ -8,7 +8,7 @@ frozen ones. `resolve` (in `sweeps.runs`) turns a composed configuration into ru
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Optional  # noqa: UP035 - OmegaConf 2.3 reads Optional[], not X | None
+from typing import Any
 
 LAYERS_WITH_FACTORS = 16
 
@@ -25,13 +25,13 @@ class DataConfig:
     """One data set: which, how much of it, and how it is prepared. Null means: its own default."""
 
     name: str = _key("data set; set by choosing data=NAME", "xor")
-    samples: Optional[int] = _key("samples drawn or kept, before the test split", None)
-    noise: Optional[float] = _key("standard deviation of the noise on drawn points", None)
-    classes: Optional[int] = _key("number of classes (spirals, blobs)", None)
-    path: Optional[str] = _key("file (table) or directory (mnist)", None)
-    target: Optional[str] = _key("name of the target column (table)", None)
+    samples: int | None = _key("samples drawn or kept, before the test split", None)
+    noise: float | None = _key("standard deviation of the noise on drawn points", None)
+    classes: int | None = _key("number of classes (spirals, blobs)", None)
+    path: str | None = _key("file (table) or directory (mnist)", None)
+    target: str | None = _key("name of the target column (table)", None)
     task: str = _key("auto, classification or regression (table)", "auto")
-    one_hot: Optional[bool] = _key("one output unit a class; null: when the network needs it", None)
+    one_hot: bool | None = _key("one output unit a class; null: when the network needs it", None)
     target_low: float = _key("number that stands for 'not this class'", 0.0)
     target_high: float = _key("number that stands for 'this class'", 1.0)
     standardize: bool = _key("features to mean 0 and deviation 1, measured on training data", True)
@@ -44,7 +44,7 @@ class RunConfig:
     """What one run is. Everything here, resolved, is part of the run's identity."""
 
     activation: str = _key("activation of the hidden layers", "relu")
-    depth: Optional[int] = _key("number of hidden layers; null: 2, or as many as width lists", None)
+    depth: int | None = _key("number of hidden layers; null: 2, or as many as width lists", None)
     width: Any = _key("units in each hidden layer: a number, or a list of them", 10)
     init: str = _key("initializer; auto: the usual one of the activation", "auto")
     init_scale: float = _key("multiplies the initial weights", 1.0)
@@ -63,7 +63,7 @@ class RunConfig:
     optimizer: str = _key("sgd, momentum, nesterov, rmsprop or adam", "sgd")
     momentum: float = _key("momentum of momentum and nesterov", 0.9)
     beta1: float = _key("decay of adam's first moment", 0.9)
-    beta2: Optional[float] = _key("decay of the squares; null: 0.999 adam, 0.9 rmsprop", None)
+    beta2: float | None = _key("decay of the squares; null: 0.999 adam, 0.9 rmsprop", None)
     epsilon: float = _key("added to the root in adam and rmsprop", 1e-8)
     batch_size: Any = _key("full, or samples a step", "full")
     epochs: int = _key("passes over the training data; 0 records the start", 1000)
@@ -85,11 +85,11 @@ class SweepConfig(RunConfig):
     """What was asked for: a run's keys and how the sweep over them is made, kept and shown."""
 
     replicates: int = _key("trainings of each cell, numbered from 0", 10)
-    name: Optional[str] = _key("name of the sweep; null: from its axes and runs", None)
+    name: str | None = _key("name of the sweep; null: from its axes and runs", None)
     report: bool = _key("make a report at the end; no effect before reports exist (0.2)", True)
     store: str = _key("directory of the results", "store")
     zip: list[Any] = _key("axes that move together: [a,b], or [[a,b],[c,d]]", [])
-    only: Optional[str] = _key("keep only cells for which this holds, as \"'lr*depth<1'\"", None)
+    only: str | None = _key("keep only cells for which this holds, as \"'lr*depth<1'\"", None)
     plan: bool = _key("say what would run and how long; train nothing", False)
     jobs: int = _key("worker processes; 0: one a core", 0)
-    save_params: Optional[str] = _key("file (.npz) for the parameters of a single cell", None)
+    save_params: str | None = _key("file (.npz) for the parameters of a single cell", None)

@@ -135,7 +135,7 @@ def ask(cells: Sequence[Cell | Problem]) -> Sweep:
     Raises:
         BadInput: some cells cannot be trained; all of them are listed.
     """
-    from sweeps.compose import Problem, values_of  # noqa: PLC0415 - imports Hydra
+    from sweeps.compose import Problem, values_of
 
     problems: dict[str, list[tuple[str, ...]]] = {}
     good, values, runs = [], [], []
@@ -179,9 +179,7 @@ def together(a: Sweep, b: Sweep) -> Sweep:
     return _sweep(a.store, a.cells + b.cells, a.values + b.values, a.runs + b.runs)
 
 
-def _listed(
-    problems: dict[str, list[tuple[str, ...]]], cells: Sequence[Cell | Problem]
-) -> str:
+def _listed(problems: dict[str, list[tuple[str, ...]]], cells: Sequence[Cell | Problem]) -> str:
     """Say each thing that is wrong once, with the override that made it."""
     everywhere = set.intersection(*(set(cell.overrides) for cell in cells))
     lines = []
@@ -189,7 +187,7 @@ def _listed(
         shared = [t for t in where[0] if all(t in other for other in where[1:])]
         at = " ".join([t for t in shared if t not in everywhere] or shared)
         if len(cells) > 1:
-            message += f" ({len(where)} of {len(cells)} cells: {at or 'all'})"  # noqa: PLW2901
+            message += f" ({len(where)} of {len(cells)} cells: {at or 'all'})"
         lines.append(message)
     if len(problems) > SHOWN_PROBLEMS:
         lines.append(f"... and {len(problems) - SHOWN_PROBLEMS} more.")
@@ -220,9 +218,7 @@ def _name(axes: dict[str, list[Any]], options: dict[str, Any], runs: list[list[R
 def _write_manifest(store: Store, done: Done) -> None:
     sweep = done.sweep
     members = [
-        (run.id, cell, run.run.replicate)
-        for cell, runs in enumerate(sweep.runs)
-        for run in runs
+        (run.id, cell, run.run.replicate) for cell, runs in enumerate(sweep.runs) for run in runs
     ]
     ids, cells, replicates = zip(*members, strict=True)
     about = {
@@ -290,7 +286,7 @@ def _alone(tasks: list[Task], root: Path) -> Iterator[Trained]:
 
 
 def _in_workers(tasks: list[Task], jobs: int, root: Path) -> Iterator[Trained]:
-    from joblib import Parallel, delayed, parallel_config  # noqa: PLC0415 - a third of a second
+    from joblib import Parallel, delayed, parallel_config
 
     code, parent = provenance.code(), os.getpid()
     with parallel_config("loky", inner_max_num_threads=1):
@@ -322,7 +318,7 @@ def _leave_with(parent: int) -> None:
 
 
 def _train_task(task: Task, root: Path, code: dict[str, Any]) -> Trained:
-    from threadpoolctl import threadpool_limits  # noqa: PLC0415
+    from threadpoolctl import threadpool_limits
 
     tables, seconds, diverged = [], 0.0, 0
     with threadpool_limits(1):
@@ -370,7 +366,7 @@ def _save_params(path: Path, sweep: Sweep) -> None:
     stacked = {name: np.stack([params[name] for params in each]) for name in each[0]}
     try:
         with path.open("wb") as file:
-            np.savez(file, **stacked)
+            np.savez(file, allow_pickle=False, **stacked)
     except OSError as error:
         raise BadInput(
             f"`save_params` must be a file that can be written; got {path}: {error.strerror}."

@@ -22,7 +22,7 @@ def seconds(stacks: Sequence[Stack], prepared: Mapping[str, Prepared], jobs: int
 
     The stacks with the most work stand for the others, in proportion to their `work`.
     """
-    from threadpoolctl import threadpool_limits  # noqa: PLC0415
+    from threadpoolctl import threadpool_limits
 
     heaviest: dict[tuple[StackSpec, str], Stack] = {}
     for stack in sorted(stacks, key=lambda s: s.work, reverse=True):

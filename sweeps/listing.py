@@ -71,9 +71,7 @@ def _list(store: str) -> None:
         have = len(ids & stored)
         count = str(have) if have == len(ids) else f"{have} of {len(ids)}"
         asked = about["created"].replace("T", " ").removesuffix("Z") + " UTC"
-        table.add_row(
-            Text(name), asked, str(len(about["cells"])), count, Text(about["command"])
-        )
+        table.add_row(Text(name), asked, str(len(about["cells"])), count, Text(about["command"]))
     console = _console()
     console.print(table)
     console.print(f"{len(stored)} runs in {store}/.", highlight=False)

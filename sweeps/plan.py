@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from bpcore import RunSpec, StackSpec, stack_size
@@ -106,12 +107,12 @@ def stacks(runs: Iterable[Run], known: Collection[str], workers: int = 1) -> lis
         pieces = max(-(-len(listed) // size), min(least, len(listed) // FEWEST_RUNS), 1)
         # Pieces of even size: a last one of a few runs would take as long as a full one.
         bounds = [round(k * len(listed) / pieces) for k in range(pieces + 1)]
-        packed += [Stack.of(listed[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)]
+        packed += [Stack.of(listed[a:b]) for a, b in pairwise(bounds)]
     return packed
 
 
 def tasks(packed: Sequence[Stack], workers: int) -> list[Task]:
-    """Bundle stacks into tasks, the longest first so that all workers end at about the same time."""
+    """Bundle stacks into tasks, the longest first so that workers end together."""
     total = sum(stack.work for stack in packed)
     most = min(TASK_WORK, total / max(workers, 1) / 2)
     bundles: list[Task] = []

@@ -12,7 +12,7 @@ LINE_SECONDS = 10.0
 
 def duration(seconds: float) -> str:
     """Say a duration in two units at most: `4.2 s`, `3 min 20 s`, `2 h 5 min`."""
-    if seconds < 10:  # noqa: PLR2004 - below, a tenth still matters
+    if seconds < 10:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if not minutes:
@@ -73,8 +73,8 @@ class Bar(Lines):
     def __init__(self, runs: int, work: float) -> None:
         super().__init__(runs, work)
         # Imported here: a log has no use for it.
-        from rich.console import Console  # noqa: PLC0415
-        from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
 
         self.bar = Progress(
             TextColumn("training"),

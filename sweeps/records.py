@@ -45,7 +45,7 @@ def runs(
         return _frame(scan(store, None, columns))
     about, members = manifest(store, sweep)
     frame = _frame(scan(store, members["run"].to_pylist(), columns))
-    frame = members.select(["run", "cell"]).to_pandas().merge(frame, on="run", how="inner")
+    frame = _frame(members.select(["run", "cell"])).merge(frame, on="run", how="inner")
     cells = about["cells"]
     for axis in about["axes"]:
         values = [cells[cell]["values"].get(axis) for cell in frame["cell"]]

@@ -48,9 +48,7 @@ NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 
 def _whole(least: int) -> Callable[[Any], bool]:
-    return lambda value: (
-        isinstance(value, int) and not isinstance(value, bool) and value >= least
-    )
+    return lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def _number(test: Callable[[float], bool]) -> Callable[[Any], bool]:
@@ -62,6 +60,7 @@ def _number(test: Callable[[float], bool]) -> Callable[[Any], bool]:
     )
 
 
+_FINITE = (_number(lambda _: True), "a finite number")
 _AT_LEAST_0 = (_number(lambda x: x >= 0), "a finite number, 0 or more")
 _BELOW_1 = (_number(lambda x: 0 <= x < 1), "a number from 0 up to, but not including, 1")
 
@@ -86,8 +85,8 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "init_scale": _AT_LEAST_0,
         "bias_scale": _AT_LEAST_0,
         "weight_decay": _AT_LEAST_0,
-        "init_low": (_number(lambda x: True), "a finite number"),
-        "init_high": (_number(lambda x: True), "a finite number"),
+        "init_low": _FINITE,
+        "init_high": _FINITE,
     }
 )
 NULLABLE = ("depth", "beta2")
@@ -223,7 +222,7 @@ def _factors(config: Mapping[str, Any], key: str, layers: int) -> tuple[float, .
     return (*given[:layers], *[1.0] * (layers - len(given)))
 
 
-# Thousands of cells share a few settings, which take a thousand times as long to resolve as to find.
+# Thousands of cells share a few settings, which take much longer to resolve than to find.
 _SETTINGS: dict[tuple[Any, ...], Setting] = {}
 
 
@@ -297,7 +296,8 @@ def _hidden(depth: int | None, width: Any) -> tuple[int, ...]:
     for value in widths:
         if not good(value):
             raise BadInput(
-                f"`width` must be a whole number, 1 or more, or a list of them; got {_shown(width)}."
+                "`width` must be a whole number, 1 or more, or a list of them; "
+                f"got {_shown(width)}."
             )
     if not isinstance(width, list):
         return (width,) * (USUAL_DEPTH if depth is None else depth)
@@ -314,7 +314,7 @@ def _data_and_loss(config: Mapping[str, Any]) -> tuple[Prepared, str, str]:
     classes = datasets.raw_classes(config["data"])
     loss, output = config["loss"], config["output"]
     if loss == "auto":
-        loss = "softmax_cross_entropy" if classes > 2 else "binary_cross_entropy"  # noqa: PLR2004
+        loss = "softmax_cross_entropy" if classes > 2 else "binary_cross_entropy"
         if output == "softmax":
             loss = "softmax_cross_entropy"
         if not classes or output in ("identity", "relu", "tanh"):
@@ -336,7 +336,9 @@ def _hyper(config: Mapping[str, Any]) -> Hyper:
     beta2 = config["beta2"]
     adaptive = name in ("rmsprop", "adam")
     return Hyper(
-        momentum=rounded(config["momentum"]) if name in ("momentum", "nesterov") else usual.momentum,
+        momentum=rounded(config["momentum"])
+        if name in ("momentum", "nesterov")
+        else usual.momentum,
         beta1=rounded(config["beta1"]) if name == "adam" else usual.beta1,
         beta2=OPTIMIZERS[name].beta2 if beta2 is None or not adaptive else rounded(beta2),
         epsilon=rounded(config["epsilon"]) if adaptive else usual.epsilon,
@@ -368,7 +370,7 @@ def _probes(value: Any) -> tuple[str, ...]:
 
 
 def _prior_loss(spec: StackSpec, prepared: Prepared) -> float:
-    """Return the loss of the best constant output; for classes, the entropy of their frequencies."""
+    """Return the loss of the best constant output: of classes, the entropy of their shares."""
     Y, share = prepared.Y, prepared.Y.mean(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         # 0 log 0 is 0. One sigmoid a class may say 1 to all of them: -y log 1 is 0.

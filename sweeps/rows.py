@@ -76,7 +76,7 @@ def _histories(result: StackResult) -> dict[str, pa.Array]:
     for name, values in result.history.items():
         chosen = values[kept]
         type_ = COLUMNS[HISTORY + name].type
-        if values.ndim == 2:  # noqa: PLR2004 - (R, K): one value an epoch
+        if values.ndim == 2:
             if name != "loss" and np.isnan(chosen).all():
                 continue  # no test split, or no accuracy
             items = pa.array(chosen)

@@ -33,9 +33,9 @@ def scan(
         if len(table):
             tables.append(table)
     empty = pa.schema([SCHEMA.field(name) for name in wanted]).empty_table()
-    table = pa.concat_tables([empty.replace_schema_metadata(None), *(
-        t.replace_schema_metadata(None) for t in tables
-    )])
+    table = pa.concat_tables(
+        [empty.replace_schema_metadata(None), *(t.replace_schema_metadata(None) for t in tables)]
+    )
     return _once(table, chosen)
 
 

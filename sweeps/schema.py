@@ -1,4 +1,4 @@
-"""The columns of a stored run: name, type, unit, meaning. Parquet schema and docs come from here."""
+"""The columns of a stored run: name, type, unit, meaning; for Parquet and for the docs."""
 
 from __future__ import annotations
 
@@ -28,8 +28,6 @@ class Column:
     about: str
 
 
-
-
 COLUMNS: Mapping[str, Column] = MappingProxyType(
     {
         "run": Column(pa.string(), "identity of the run, 32 hex digits"),
@@ -37,7 +35,9 @@ COLUMNS: Mapping[str, Column] = MappingProxyType(
         "final_loss": Column(
             pa.float64(), "loss over all training data at the end, nats or squared units"
         ),
-        "final_accuracy": Column(pa.float64(), "share of training samples that are right; null for regression"),
+        "final_accuracy": Column(
+            pa.float64(), "share of training samples that are right; null for regression"
+        ),
         "final_loss_test": Column(pa.float64(), "the same on the test split; null without one"),
         "final_accuracy_test": Column(pa.float64(), "the same on the test split"),
         "final_dead_fraction": Column(

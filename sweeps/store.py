@@ -6,8 +6,8 @@
       data/<digest>.npz                          the arrays runs were trained on
       provenance/<identity>.json                 where runs were made
 
-A file is written under a temporary name and renamed, so that a reader sees all of it or nothing. Any
-number of processes may write at once; a run trained twice is read once.
+A file is written under a temporary name and renamed, so that a reader sees all of it or nothing.
+Any number of processes may write at once; a run trained twice is read once.
 
     python -m sweeps.store list                  # the sweeps of ./store
     python -m sweeps.store show NAME             # every cell of one
@@ -102,10 +102,7 @@ class Store:
             rows: `run`, `cell`, `replicate`: a row a run, whoever trained it.
         """
         rows = rows.replace_schema_metadata({"bpcore.sweep": json.dumps({"name": name, **about})})
-        write_whole(
-            self._manifest(name), lambda to: pq.write_table(rows, to, compression="zstd")
-        )
-
+        write_whole(self._manifest(name), lambda to: pq.write_table(rows, to, compression="zstd"))
 
     def has_manifest(self, name: str) -> bool:
         """Say whether there is a sweep of this name."""
@@ -196,7 +193,7 @@ class Writer:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """List the sweeps of a store, or show one."""
-    from sweeps import listing  # noqa: PLC0415 - imports pandas
+    from sweeps import listing
 
     return listing.main(argv)
 

@@ -136,12 +136,12 @@ def show(done: Done) -> None:
     if len(sweep.cells) > SHOWN_CELLS:
         console.print(f"... and {len(sweep.cells) - SHOWN_CELLS} more cells.\n", highlight=False)
     known = len(sweep.ids) - done.trained
-    spent = f"{done.trained} runs trained in {duration(done.seconds)}" if done.trained else (
-        "Nothing to train"
+    spent = (
+        f"{done.trained} runs trained in {duration(done.seconds)}"
+        if done.trained
+        else ("Nothing to train")
     )
-    console.print(
-        f"{spent}; {known} were in the store." if known else f"{spent}.", highlight=False
-    )
+    console.print(f"{spent}; {known} were in the store." if known else f"{spent}.", highlight=False)
     where = "" if str(sweep.store) == "store" else f" --store {shlex.quote(str(sweep.store))}"
     for label, text in (
         (f"Results: {sweep.store}/, sweep ", sweep.name),
@@ -186,6 +186,6 @@ def _show_plan(done: Done, console: Console) -> None:
 
 
 def _values(values: Sequence[Any]) -> str:
-    if len(values) <= 6:  # noqa: PLR2004 - as many as fit a line
+    if len(values) <= 6:
         return ", ".join(map(_value, values))
     return f"{len(values)} values from {_value(values[0])} to {_value(values[-1])}"

@@ -12,6 +12,10 @@ PAIRS = list(PAIRINGS)
 R, M = 3, 40
 
 
+def eps(dtype):
+    return float(np.finfo(dtype).eps)
+
+
 def layer(output, loss, z, y, reduction="mean"):
     """An output layer that has gone forward: everything a loss or a delta reads."""
     unit, loss_rule, delta_rule = output_rules(output, loss)
@@ -70,7 +74,7 @@ def test_loss_is_the_definition(output, loss, units, reduction, dtype):
         expected = oracles.loss(output, loss, z[r].astype(float), y[0].astype(float))
         expected /= M if reduction == "mean" else 1
         # A sum of 40 u terms: log2(200) roundings of the sum, about ten of a term.
-        assert got[r] == pytest.approx(expected, rel=20 * np.finfo(dtype).eps)
+        assert got[r] == pytest.approx(expected, rel=20 * eps(dtype))
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
@@ -126,7 +130,7 @@ def test_loss_and_delta_of_extreme_logits_are_finite_and_right(
     made = layer(output, loss, z, y)
     expected = oracles.loss(output, loss, z[0].astype(float), y[0].astype(float))
     # Absolutely to roundings of the gap, which is what the difference of two logits rounds to.
-    assert losses(made)[0] == pytest.approx(expected, rel=1e-6, abs=np.finfo(dtype).eps * gap)
+    assert losses(made)[0] == pytest.approx(expected, rel=1e-6, abs=eps(dtype) * gap)
     got = delta(made)
     assert np.all(np.isfinite(got))
     # Differences of the oracle's loss, with a step at which they can resolve a large loss.
@@ -137,7 +141,7 @@ def test_loss_and_delta_of_extreme_logits_are_finite_and_right(
         ends = [oracles.loss(output, loss, z[0] + s, y[0].astype(float)) for s in (shift, -shift)]
         numerical = (ends[0] - ends[1]) / (2 * step)
         # step^2/6 of a third derivative below 2, eps gap/step of the oracle, and float32.
-        bound = 1e-6 + 4 * np.finfo(float).eps * gap / step + 4 * np.finfo(dtype).eps
+        bound = 1e-6 + 4 * np.finfo(float).eps * gap / step + 4 * eps(dtype)
         assert abs(got[0, k, 0] - numerical) <= bound
 
 

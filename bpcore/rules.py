@@ -79,7 +79,7 @@ def propagate_one_unit() -> Rule:
             pairs.append(np.zeros((R, n_in, 2), out.dtype))
             pairs.append(np.zeros((R, 2, layer.samples), out.dtype))
         pairs[0][:, :, :1] = layer.W_T
-        pairs[1][:, :1] = layer.delta
+        pairs[1][:, :1] = layer.delta_units
         np.matmul(pairs[0], pairs[1], out=out)
 
     return rule

@@ -87,6 +87,7 @@ def _show(store: str, name: str) -> None:
     printed = summary.cell_rows(list(about["axes"]), cells, values, table)
     console = _console()
     console.print(summary.cell_table(list(about["axes"]), printed))
+    console.print(Text(summary.LEGEND + "\n", style="dim"), soft_wrap=True)
     console.print(Text(about["command"]), soft_wrap=True)
     for identity in sorted(set(table["provenance"].to_pylist())):
         console.print(Text(_where(records.provenance(store, identity))), soft_wrap=True)

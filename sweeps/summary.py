@@ -82,18 +82,28 @@ def cell_rows(
         counted = Counter(outcomes[row] for row in at)
         loss = columns["final_loss"][at]
         loss = np.where(np.isfinite(loss), loss, np.inf)
-        interval = median_interval(loss) if len(loss) else None
         printed.append(
             [
                 *(_value(at_axes.get(axis)) for axis in axes),
                 str(len(at)),
-                ", ".join(f"{count} {outcome}" for outcome, count in counted.items()) or "-",
-                _number(float(np.median(loss))) if len(loss) else "-",
-                f"{_number(interval[0])} to {_number(interval[1])}" if interval else "-",
+                _outcomes(counted),
+                _with_interval(loss) if len(loss) else "-",
                 *(_percent(columns[name][at]) for name in names[1:]),
             ]
         )
     return printed
+
+
+def _outcomes(counted: Counter[str]) -> str:
+    if len(counted) <= 1:
+        return "".join(counted) or "-"
+    return ", ".join(f"{count} {outcome}" for outcome, count in counted.most_common())
+
+
+def _with_interval(loss: NDArray[np.float64]) -> str:
+    interval = median_interval(loss)
+    median = _number(float(np.median(loss)))
+    return f"{median} [{interval[0]:.2g}, {interval[1]:.2g}]" if interval else median
 
 
 def _value(value: Any) -> str:
@@ -102,17 +112,23 @@ def _value(value: Any) -> str:
     return "null" if value is None else str(value)
 
 
-TITLES = ("n", "outcomes", "loss", "95 % interval", "accuracy", "on test", "dead units")
+TITLES = ("n", "outcome", "loss [95 %]", "accuracy", "on test", "dead")
+LEGEND = (
+    "loss: median over n runs and 95 % interval of it, diverged counted as inf; accuracy, dead units: "
+    "median"
+)
 
 
 def cell_table(axes: Sequence[str], printed: Sequence[Sequence[str]]) -> Table:
     """Lay rows of `cell_rows` out for a terminal, without columns that are empty throughout."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), collapse_padding=True)
     titles = [*axes, *TITLES]
     filled = [k for k in range(len(titles)) if any(row[k] != "-" for row in printed)]
     for k in filled:
-        left = k < len(axes) or titles[k] == "outcomes"
-        table.add_column(Text(titles[k]), justify="left" if left else "right")
+        left = k < len(axes) or "loss" in titles[k] or titles[k] == "outcome"
+        table.add_column(
+            Text(titles[k]), justify="left" if left else "right", no_wrap=k < len(axes)
+        )
     for row in printed:
         table.add_row(*(Text(row[k]) for k in filled))
     return table
@@ -134,7 +150,8 @@ def show(done: Done) -> None:
         console.print(Text(_one_line(sweep)), soft_wrap=True)
     console.print(cell_table(axes, printed))
     if len(sweep.cells) > SHOWN_CELLS:
-        console.print(f"... and {len(sweep.cells) - SHOWN_CELLS} more cells.\n", highlight=False)
+        console.print(f"... and {len(sweep.cells) - SHOWN_CELLS} more cells.", highlight=False)
+    console.print(Text(LEGEND + "\n", style="dim"), soft_wrap=True)
     known = len(sweep.ids) - done.trained
     spent = (
         f"{done.trained} runs trained in {duration(done.seconds)}"

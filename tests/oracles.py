@@ -1,16 +1,18 @@
 """A slow second implementation, from the textbook, of everything that `bpcore` computes.
 
 One network, plain NumPy in float64, a loop over layers, parameters in a dictionary `W1, b1, W2`...
-It shares no code with `bpcore`; formulas are the definitions, and where `bpcore` rearranges one for
-speed or range, the one here is another. Initial parameters and the order of samples are handed in.
+It shares no code with `bpcore` but the draws a run starts from; formulas are the definitions, and
+where `bpcore` rearranges one for speed or range, the one here is another.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit, logsumexp
+
+from bpcore.start import initial_parameters
 
 # --- activations: value and derivative of z. GELU in its tanh form, Hendrycks & Gimpel 2016.
 
@@ -88,6 +90,8 @@ def _log_outputs(output, z):
     if output == "sigmoid":
         return -np.logaddexp(0, -z), -np.logaddexp(0, z)
     log_a = z - logsumexp(z, axis=0)
+    if len(z) == 1:
+        return log_a, np.full_like(z, -np.inf)
     others = [logsumexp(np.delete(z, k, axis=0), axis=0) for k in range(len(z))]
     return log_a, np.array(others) - logsumexp(z, axis=0)
 
@@ -95,32 +99,34 @@ def _log_outputs(output, z):
 def loss(output, name, z, y):
     if name == "squared_error":
         return 0.5 * np.sum((output_unit(output, z) - y) ** 2)
-    log_a, log_rest = _log_outputs(output, z) if len(z) > 1 or output == "sigmoid" else (0 * z, 0)
+    log_a, log_rest = _log_outputs(output, z)
     if name == "softmax_cross_entropy":
         return -np.sum(y * log_a)
     return -np.sum(y * log_a + (1 - y) * log_rest)
 
 
-def _jacobian(output, z):
-    """`da_i / dz_k` of one sample."""
+def _jacobian(output, z, a, rest):
+    """`da_i / dz_k` of one sample; `rest` is `1 - a`, without the cancellation."""
     if output == "softmax":
-        a = output_unit(output, z)
-        return np.diag(a) - np.outer(a, a)
+        J = -np.outer(a, a)
+        np.fill_diagonal(J, a * rest)
+        return J
     return np.diag(DERIVATIVE[output](z))
 
 
 def delta(output, name, z, y):
     """`dL/dz = J^T dL/da`, one sample after another, by the chain rule and nothing cancelled."""
     a = output_unit(output, z)
-    columns = []
-    for s in range(z.shape[1]):
-        a_s, y_s = a[:, s], y[:, s]
-        of_a = {
-            "squared_error": lambda a_s=a_s, y_s=y_s: a_s - y_s,
-            "softmax_cross_entropy": lambda a_s=a_s, y_s=y_s: -y_s / a_s,
-            "binary_cross_entropy": lambda a_s=a_s, y_s=y_s: -y_s / a_s + (1 - y_s) / (1 - a_s),
-        }[name]()
-        columns.append(_jacobian(output, z[:, s]).T @ of_a)
+    rest = np.exp(_log_outputs(output, z)[1]) if output in ("sigmoid", "softmax") else 1 - a
+    if name == "squared_error":
+        slope = a - y
+    elif name == "softmax_cross_entropy":
+        slope = -y / a
+    else:
+        slope = -y / a + (1 - y) / rest
+    columns = [
+        _jacobian(output, z[:, s], a[:, s], rest[:, s]).T @ slope[:, s] for s in range(z.shape[1])
+    ]
     return np.array(columns).T
 
 
@@ -429,6 +435,48 @@ def _frobenius(W):
 
 
 # --- draws
+
+
+def start(spec, run):
+    """The initial parameters of a run, by name, as `bpcore` draws them."""
+    flat, params, at = initial_parameters(replace(spec, dtype="float64"), [run])[0], {}, 0
+    for k in range(1, len(spec.sizes)):
+        n_in, n_out = spec.sizes[k - 1], spec.sizes[k]
+        rows = flat[at : at + n_out * (n_in + spec.bias)].reshape(n_out, -1)
+        params[f"W{k}"] = rows[:, :n_in].copy()
+        if spec.bias:
+            params[f"b{k}"] = rows[:, n_in].copy()
+        at += rows.size
+    return params
+
+
+def orders(run, epochs, m):
+    """The order of the samples in each epoch: the third of the run's streams."""
+    child = np.random.SeedSequence((run.seed, run.replicate), spawn_key=(2, 0))
+    rng = np.random.default_rng(child)
+    return [rng.permutation(m) for _ in range(epochs)]
+
+
+def training(spec, run, data, mistakes=(), **changes):
+    """The training that `bpcore` would make of the same specifications."""
+    net = Net(spec.activation, spec.output, spec.loss, spec.reduction, spec.bias, mistakes)
+    return Training(
+        net,
+        start(spec, run),
+        data.X,
+        data.Y,
+        epochs=spec.epochs,
+        orders=orders(run, spec.epochs + 1, data.X.shape[1]),
+        batch_size=spec.batch_size,
+        lr=run.lr,
+        optimizer=spec.optimizer,
+        hyper=spec.hyper,
+        record=spec.record,
+        weight_decay=run.weight_decay,
+        midpoint=data.midpoint,
+        lr_factor=run.lr_factor,
+        **changes,
+    ).run()
 
 
 def initial(name, fan_in, fan_out):

@@ -35,9 +35,9 @@ def train_one(config: DictConfig) -> float:
     overrides = tuple(HydraConfig.get().overrides.task)
     try:
         [loss] = run_cells([Cell(overrides, cast("dict[str, Any]", plain))])
-    except BadInput as error:
+    except (BadInput, StoreFailed) as error:
         # Hydra announces any other exception with a line of its own.
-        raise SystemExit(_say(str(error), 2)) from error
+        raise SystemExit(_say(str(error), 2 if isinstance(error, BadInput) else 1)) from error
     return loss
 
 
@@ -93,14 +93,14 @@ def _with_hydra() -> None:
     from omegaconf.errors import OmegaConfBaseException
 
     from sweeps.compose import register
+    from sweeps.refusals import explain
 
     register()
     app = hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(train_one)
     try:
         app()
     except (HydraException, OmegaConfBaseException) as error:
-        text = " ".join(str(error).split())
-        raise BadInput(f"The configuration cannot be composed: {text}") from error
+        raise BadInput(explain(error)) from error
 
 
 if __name__ == "__main__":

@@ -149,7 +149,7 @@ class ActivationMean:
 
     def result(self) -> Array:
         """Return `(R, L)`."""
-        return self.sums / (self.units * self.samples)
+        return np.asarray(self.sums / (self.units * self.samples))
 
 
 class ActivationSpread:

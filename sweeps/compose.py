@@ -17,7 +17,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig
 
 from sweeps.config import SweepConfig
-from sweeps.plain import REFUSED, Frame, Part, on_one_path, part_of, resolved
+from sweeps.plain import REFUSED, Composition, Part, on_one_path, part_of, resolved
 from sweeps.refusals import explain, no_key
 
 Load = Callable[[list[str]], DictConfig]
@@ -97,7 +97,7 @@ class _Composer:
     def __init__(self, load: Load, groups: Iterable[str]) -> None:
         self._load = load
         self._groups = set(groups)
-        self._frames: dict[tuple[str, ...], Frame | Problem] = {}
+        self._compositions: dict[tuple[str, ...], Composition | Problem] = {}
         self._full: dict[tuple[str, ...], Cell | Problem] = {}
         self._checked: set[tuple[str, ...]] = set()
 
@@ -158,19 +158,21 @@ class _Composer:
         """Return the keys that turn out to be groups, or to hold mappings or links."""
         if len(family.indices) == 1 or not family.keys:
             return frozenset()
-        frame = self._frame(family.structure)
-        if isinstance(frame, Problem):
+        composition = self._composition(family.structure)
+        if isinstance(composition, Problem):
             return frozenset()
-        self._groups |= frame.groups
-        return frozenset(key for key in family.keys if key in self._groups or frame.is_inner(key))
+        self._groups |= composition.groups
+        return frozenset(
+            key for key in family.keys if key in self._groups or composition.is_inner(key)
+        )
 
-    def _frame(self, structure: tuple[str, ...]) -> Frame | Problem:
-        if structure not in self._frames:
+    def _composition(self, structure: tuple[str, ...]) -> Composition | Problem:
+        if structure not in self._compositions:
             try:
-                self._frames[structure] = Frame(self._load(list(structure)))
+                self._compositions[structure] = Composition(self._load(list(structure)))
             except REFUSED as error:
-                self._frames[structure] = Problem(structure, explain(error))
-        return self._frames[structure]
+                self._compositions[structure] = Problem(structure, explain(error))
+        return self._compositions[structure]
 
     def _in_full(self, job: tuple[str, ...]) -> Cell | Problem:
         """Compose a job Hydra's own way."""
@@ -183,52 +185,52 @@ class _Composer:
 
     def _family(self, family: _Family, jobs: list[tuple[str, ...]]) -> list[Cell | Problem]:
         if len(jobs) > 1 and family.keys:
-            frame = self._frame(family.structure)
-            if isinstance(frame, Problem) or not all(map(frame.has, family.keys)):
-                fault = self._common_fault(frame, family, jobs[0])
+            composition = self._composition(family.structure)
+            if isinstance(composition, Problem) or not all(map(composition.has, family.keys)):
+                fault = self._common_fault(composition, family, jobs[0])
                 if fault:
                     return [Problem(job, fault) for job in jobs]
-            elif not frame.opaque:
-                cells = self._short(frame, family, jobs)
+            elif not composition.opaque:
+                cells = self._short(composition, family, jobs)
                 if cells:
                     return cells
         return [self._in_full(job) for job in jobs]
 
     def _common_fault(
-        self, frame: Frame | Problem, family: _Family, job: tuple[str, ...]
+        self, composition: Composition | Problem, family: _Family, job: tuple[str, ...]
     ) -> str | None:
         """Return why all jobs of a family fail, if they do for a reason that is no value's."""
         full = self._in_full(job)
         if isinstance(full, Cell):
             return None
-        if isinstance(frame, Problem):
-            return frame.message if full.message == frame.message else None
-        unknown = next(key for key in family.keys if not frame.has(key))
-        return no_key(unknown, frame.config)
+        if isinstance(composition, Problem):
+            return composition.message if full.message == composition.message else None
+        unknown = next(key for key in family.keys if not composition.has(key))
+        return no_key(unknown, composition.config)
 
     def _short(
-        self, frame: Frame, family: _Family, jobs: list[tuple[str, ...]]
+        self, composition: Composition, family: _Family, jobs: list[tuple[str, ...]]
     ) -> list[Cell | Problem] | None:
         """Set the plain values of a family's jobs; None if Hydra's own way comes out different."""
         cells: list[Cell | Problem | None] = []
-        for job, config in zip(jobs, frame.configure(family.plain), strict=True):
+        for job, config in zip(jobs, composition.configure(family.plain), strict=True):
             if config is None:
                 cells.append(None)
             else:
                 cells.append(Problem(job, config) if isinstance(config, str) else Cell(job, config))
-        if not self._same(family, frame, jobs, cells):
+        if not self._same(family, composition, jobs, cells):
             return None
         return [cell or self._in_full(job) for job, cell in zip(jobs, cells, strict=True)]
 
     def _same(
         self,
         family: _Family,
-        frame: Frame,
+        composition: Composition,
         jobs: list[tuple[str, ...]],
         cells: list[Cell | Problem | None],
     ) -> bool:
         """Compose one job of a pattern of keys both ways, the first time it comes up."""
-        if family.keys in self._checked and not frame.links:
+        if family.keys in self._checked and not composition.links:
             return True
         self._checked.add(family.keys)
         at = max(range(len(cells)), key=lambda at: (isinstance(cells[at], Cell), -at))

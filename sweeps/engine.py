@@ -24,6 +24,7 @@ import pyarrow as pa
 
 from bpcore import train_stack
 from sweeps import datasets, plan, provenance, rows
+from sweeps.columns import column
 from sweeps.errors import BadInput
 from sweeps.plan import Stack, Task
 from sweeps.progress import progress
@@ -151,14 +152,24 @@ def ask(cells: Sequence[Cell | Problem]) -> Sweep:
         good.append(cell)
         values.append(values_of(cell.overrides))
     if problems:
-        raise BadInput(_listed(problems, cells))
+        raise BadInput(_listed(problems, cells, {text for cell in good for text in cell.overrides}))
     options = good[0].config
-    if options["save_params"] and len(good) > 1:
+    if not options["store"]:
+        raise BadInput("`store` must be a directory; got nothing. Give one with store=DIR.")
+    if options["save_params"]:
+        _check_save_params(Path(options["save_params"]), len(good))
+    return _sweep(Path(options["store"]), good, values, runs)
+
+
+def _check_save_params(path: Path, cells: int) -> None:
+    if cells > 1:
         raise BadInput(
-            f"`save_params` must go with a single cell; got {len(good)} cells. "
+            f"`save_params` must go with a single cell; got {cells} cells. "
             "Leave it out, or give every key one value."
         )
-    return _sweep(Path(options["store"]), good, values, runs)
+    if path.is_dir() or not path.parent.is_dir():
+        why = "which is a directory" if path.is_dir() else "whose directory does not exist"
+        raise BadInput(f"`save_params` must be a file that can be written; got {path}, {why}.")
 
 
 def _sweep(
@@ -179,15 +190,27 @@ def together(a: Sweep, b: Sweep) -> Sweep:
     return _sweep(a.store, a.cells + b.cells, a.values + b.values, a.runs + b.runs)
 
 
-def _listed(problems: dict[str, list[tuple[str, ...]]], cells: Sequence[Cell | Problem]) -> str:
-    """Say each thing that is wrong once, with the override that made it."""
+def _listed(
+    problems: dict[str, list[tuple[str, ...]]], cells: Sequence[Cell | Problem], good: set[str]
+) -> str:
+    """Say each thing that is wrong once, with the override that made it.
+
+    Args:
+        problems: sentence to the overrides of the cells it was said of.
+        cells: all cells.
+        good: the overrides of cells that can be trained.
+    """
     everywhere = set.intersection(*(set(cell.overrides) for cell in cells))
     lines = []
     for message, where in list(problems.items())[:SHOWN_PROBLEMS]:
         shared = [t for t in where[0] if all(t in other for other in where[1:])]
-        at = " ".join([t for t in shared if t not in everywhere] or shared)
+        varied = [t for t in shared if t not in everywhere] or shared
+        # A cell's first fault is found, but a value no good cell has is at fault wherever it is.
+        key = message.partition("`")[2].partition("`")[0]
+        own = [t for t in varied if t.startswith(f"{key}=") and t not in good]
+        count = sum(own[0] in cell.overrides for cell in cells) if own else len(where)
         if len(cells) > 1:
-            message += f" ({len(where)} of {len(cells)} cells: {at or 'all'})"
+            message += f" ({count} of {len(cells)} cells: {' '.join(own or varied) or 'all'})"
         lines.append(message)
     if len(problems) > SHOWN_PROBLEMS:
         lines.append(f"... and {len(problems) - SHOWN_PROBLEMS} more.")
@@ -232,9 +255,9 @@ def _write_manifest(store: Store, done: Done) -> None:
     }
     table = pa.table(
         {
-            "run": pa.array(ids, pa.string()),
-            "cell": pa.array(cells, pa.int32()),
-            "replicate": pa.array(replicates, pa.int64()),
+            "run": column(ids, pa.string()),
+            "cell": column(cells, pa.int32()),
+            "replicate": column(replicates, pa.int64()),
         }
     )
     isnew = not store.has_manifest(sweep.name)

@@ -115,7 +115,7 @@ def _task(config: DictConfig) -> DictConfig:
     return task
 
 
-class Frame:
+class Composition:
     """What Hydra composed of the structural overrides alone, on which plain values are set.
 
     Attributes:

@@ -18,9 +18,9 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from bpcore.probes import PROBES, SCALARS
+from sweeps.columns import read
 from sweeps.errors import BadInput, nearest
 from sweeps.scanning import scan
 from sweeps.schema import HISTORY, SCALAR_COLUMNS
@@ -139,7 +139,7 @@ def manifest(store: str | Path, name: str) -> tuple[dict[str, Any], pa.Table]:
         hint = f" Did you mean {guess}?" if guess else ""
         listed = ", ".join(names[:10]) or "none yet; train one with python train.py"
         raise BadInput(f"`sweep` must be one of those in {store}: {listed}; got {name}.{hint}")
-    table = pq.read_table(path, partitioning=None)
+    table = read(path)
     return json.loads(table.schema.metadata[b"bpcore.sweep"]), table
 
 

@@ -25,6 +25,7 @@ from bpcore.losses import LOSSES, OUTPUTS, USUAL_OUTPUT
 from bpcore.optimizers import OPTIMIZERS
 from bpcore.probes import PROBES
 from bpcore.spec import DTYPES, REDUCTIONS
+from bpcore.stack import count_parameters
 from sweeps import datasets
 from sweeps.config import LAYERS_WITH_FACTORS
 from sweeps.datasets import Prepared
@@ -32,6 +33,8 @@ from sweeps.errors import BadInput, one_of
 
 DIGITS = 12
 USUAL_DEPTH = 2
+# Beyond these a number is a slip of the finger, which would end in a lack of memory.
+DEEPEST, MOST_RUNS, MOST_PARAMETERS = 10_000, 10_000_000, 100_000_000
 
 # Keys that take one name of a table, and whether `auto` is one.
 NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -47,8 +50,10 @@ NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 
 
-def _whole(least: int) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= least
+def _whole(least: int, most: int = 2**63 - 1) -> Callable[[Any], bool]:
+    return lambda value: (
+        isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+    )
 
 
 def _number(test: Callable[[float], bool]) -> Callable[[Any], bool]:
@@ -68,8 +73,9 @@ _BELOW_1 = (_number(lambda x: 0 <= x < 1), "a number from 0 up to, but not inclu
 Rule = tuple[Callable[[Any], bool], str]
 SHARED_RULES: Mapping[str, Rule] = MappingProxyType(
     {
-        "depth": (_whole(0), "a whole number, 0 or more"),
-        "epochs": (_whole(0), "a whole number, 0 or more"),
+        "depth": (_whole(0, DEEPEST), f"a whole number from 0 to {DEEPEST}"),
+        # The store keeps epochs in 32 bits.
+        "epochs": (_whole(0, 2**31 - 1), f"a whole number from 0 to {2**31 - 1}"),
         "momentum": _BELOW_1,
         "beta1": _BELOW_1,
         "beta2": _BELOW_1,
@@ -78,8 +84,8 @@ SHARED_RULES: Mapping[str, Rule] = MappingProxyType(
 )
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
-        "seed": (_whole(0), "a whole number, 0 or more"),
-        "replicates": (_whole(1), "a whole number, 1 or more"),
+        "seed": (_whole(0), f"a whole number from 0 to {2**63 - 1}"),
+        "replicates": (_whole(1, MOST_RUNS), f"a whole number from 1 to {MOST_RUNS}"),
         "jobs": (_whole(0), "a whole number, 0 or more; 0 means one a core"),
         "lr": _AT_LEAST_0,
         "init_scale": _AT_LEAST_0,
@@ -249,6 +255,11 @@ def _resolved_setting(config: Mapping[str, Any]) -> Setting:
     hidden = _hidden(config["depth"], config["width"])
     prepared, loss, output = _data_and_loss(config)
     sizes = (len(prepared.X), *hidden, len(prepared.Y))
+    if (parameters := count_parameters(sizes, bias=True)) > MOST_PARAMETERS:
+        raise BadInput(
+            f"`width` must make networks of at most {MOST_PARAMETERS} parameters; got "
+            f"{_shown(config['width'])}, which makes {parameters}."
+        )
     samples = prepared.X.shape[1]
     try:
         spec = StackSpec(

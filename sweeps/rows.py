@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from bpcore import ENGINE_VERSION, StackResult
+from sweeps.columns import column, numbers
 from sweeps.plan import Stack
 from sweeps.schema import COLUMNS, HISTORY, SCHEMA
 
@@ -46,18 +48,18 @@ def table(stack: Stack, result: StackResult, provenance: str) -> pa.Table:
     arrays = [
         columns[name]
         if isinstance(columns.get(name), pa.Array)
-        else pa.array(columns.get(name, [None] * n), type=column.type)
-        for name, column in COLUMNS.items()
+        else column(columns.get(name, [None] * n), kept.type)
+        for name, kept in COLUMNS.items()
     ]
     return pa.Table.from_arrays(arrays, schema=SCHEMA)
 
 
-def _nullable(values: np.ndarray[Any, Any]) -> pa.Array:
+def _nullable(values: NDArray[Any]) -> pa.Array:
     """NaN of a value that does not exist is null."""
-    return pa.array(values, mask=np.isnan(values))
+    return numbers(values, pa.float64(), np.isnan(values))
 
 
-def _dead_fraction(result: StackResult) -> np.ndarray[Any, Any]:
+def _dead_fraction(result: StackResult) -> NDArray[Any]:
     """Share of all hidden units that are dead at the end; NaN where not measured."""
     hidden = np.array(result.spec.sizes[1:-1])
     if "dead_fraction" not in result.history or not len(hidden):
@@ -70,24 +72,29 @@ def _histories(result: StackResult) -> dict[str, pa.Array]:
     """Cut every history at the run's end and lay it out as a list column."""
     K = len(result.spec.record)
     kept = np.arange(K) < result.recorded[:, None]
-    offsets = pa.array(np.concatenate([[0], np.cumsum(result.recorded)]).astype(np.int32))
+    offsets = _ends(result.recorded)
     epochs = np.broadcast_to(np.array(result.spec.record, np.int32), kept.shape)
-    columns = {"epoch": _lists(offsets, pa.array(epochs[kept]), COLUMNS[HISTORY + "epoch"].type)}
+    columns = {"epoch": _lists(offsets, numbers(epochs[kept], pa.int32()), "epoch")}
     for name, values in result.history.items():
         chosen = values[kept]
-        type_ = COLUMNS[HISTORY + name].type
-        if values.ndim == 2:
+        if values.ndim == 2:  # (R, K): one value an epoch
             if name != "loss" and np.isnan(chosen).all():
                 continue  # no test split, or no accuracy
-            items = pa.array(chosen)
+            items = numbers(chosen, pa.float64())
         else:
-            ends = np.arange(len(chosen) + 1, dtype=np.int32) * chosen.shape[1]
             with np.errstate(over="ignore"):  # of a run that explodes: inf will do
-                inner = pa.array(chosen.ravel().astype(np.float32))
-            items = pa.ListArray.from_arrays(pa.array(ends), inner, type=type_.value_type)
-        columns[name] = _lists(offsets, items, type_)
+                inner = numbers(chosen.ravel(), pa.float32())
+            ends = _ends(np.full(len(chosen), chosen.shape[1]))
+            type_ = COLUMNS[HISTORY + name].type.value_type
+            items = pa.ListArray.from_arrays(ends, inner, type=type_)
+        columns[name] = _lists(offsets, items, name)
     return {HISTORY + name: array for name, array in columns.items()}
 
 
-def _lists(offsets: pa.Array, items: pa.Array, type_: pa.DataType) -> pa.Array:
-    return pa.ListArray.from_arrays(offsets, items, type=type_)
+def _ends(lengths: NDArray[Any]) -> pa.Array:
+    """Return where lists of these lengths begin and end."""
+    return numbers(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
+
+
+def _lists(offsets: pa.Array, items: pa.Array, name: str) -> pa.Array:
+    return pa.ListArray.from_arrays(offsets, items, type=COLUMNS[HISTORY + name].type)

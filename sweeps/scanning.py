@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from sweeps.columns import column, read
 from sweeps.schema import SCALAR_COLUMNS, SCHEMA
 
 
@@ -24,18 +24,17 @@ def scan(
     """
     wanted = ["run", *(name for name in columns if name != "run")]
     parts = sorted((Path(store) / "parts").glob("*.parquet"))
-    chosen = None if ids is None else pa.array(list(ids), pa.string())
+    chosen = None if ids is None else column(list(ids), pa.string())
     tables = []
     for part in parts:
-        table = pq.read_table(part, columns=wanted, partitioning=None)
+        table = read(part, wanted)
         if chosen is not None:
             table = table.filter(pc.is_in(table["run"], value_set=chosen))
         if len(table):
             tables.append(table)
-    empty = pa.schema([SCHEMA.field(name) for name in wanted]).empty_table()
-    table = pa.concat_tables(
-        [empty.replace_schema_metadata(None), *(t.replace_schema_metadata(None) for t in tables)]
-    )
+    schema = pa.schema([SCHEMA.field(name) for name in wanted])
+    empty = pa.Table.from_arrays([column([], field.type) for field in schema], schema=schema)
+    table = pa.concat_tables([empty, *(t.replace_schema_metadata(None) for t in tables)])
     return _once(table, chosen)
 
 
@@ -45,4 +44,4 @@ def _once(table: pa.Table, order: pa.Array | None) -> pa.Table:
     for row, run in enumerate(table["run"].to_pylist()):
         first.setdefault(run, row)
     ids = first if order is None else [run for run in order.to_pylist() if run in first]
-    return table.take(pa.array([first[run] for run in ids], pa.int64()))
+    return table.take(column([first[run] for run in ids], pa.int64()))

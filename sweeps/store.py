@@ -28,6 +28,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sweeps import provenance
+from sweeps.columns import read
 from sweeps.errors import BadInput, StoreFailed
 
 TEMPORARY = ".writing-"
@@ -76,7 +77,7 @@ class Store:
         """Return the identities of all runs in the store."""
         known: set[str] = set()
         for part in self.parts():
-            known.update(pq.read_table(part, columns=["run"], partitioning=None)["run"].to_pylist())
+            known.update(read(part, ["run"])["run"].to_pylist())
         return known
 
     def write_part(self, rows: pa.Table) -> None:
@@ -156,7 +157,7 @@ class Writer:
     def _raise_failure(self) -> None:
         if self._failure:
             raise StoreFailed(
-                f"the store {self._store.root} could not be written: "
+                f"The store {self._store.root} could not be written: "
                 f"{self._failure.strerror or self._failure}. What was written before is kept; make "
                 "room and give the same command again."
             ) from self._failure

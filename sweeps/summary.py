@@ -114,8 +114,8 @@ def _value(value: Any) -> str:
 
 TITLES = ("n", "outcome", "loss [95 %]", "accuracy", "on test", "dead")
 LEGEND = (
-    "loss: median over n runs and 95 % interval of it, diverged counted as inf; accuracy, dead units: "
-    "median"
+    "loss: median over n runs and its 95 % interval, diverged counted as inf; accuracy and dead "
+    "units: median"
 )
 
 

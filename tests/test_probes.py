@@ -34,7 +34,7 @@ SETTINGS = {
     "gelu": {"activation": "gelu"},
     "softmax": {"sizes": (3, 6, 4), "output": "softmax", "loss": "softmax_cross_entropy"},
     "dead outputs": {
-        "sizes": (3, 6, 3),
+        "sizes": (3, 6, 8),
         "activation": "relu",
         "output": "relu",
         "loss": "squared_error",

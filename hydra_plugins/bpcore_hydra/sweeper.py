@@ -62,7 +62,10 @@ class GridSweeper(Sweeper):
         assert self.launcher is not None  # noqa: S101 - set by setup
         with bad_input_ends_here():
             jobs = self.jobs(arguments)
-        return [self.launcher.launch(jobs, initial_job_idx=0)]
+        results = self.launcher.launch(jobs, initial_job_idx=0)
+        for result in results:
+            result.return_value  # noqa: B018 - raises what Hydra's own launchers caught in the job
+        return [results]
 
     def jobs(self, arguments: list[str]) -> list[tuple[str, ...]]:
         """Expand `params` and overrides into the override texts of each job.

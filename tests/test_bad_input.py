@@ -1,0 +1,260 @@
+"""Bad input, from the command line to the sentence: status 2, one sentence, nothing trained."""
+
+from __future__ import annotations
+
+import pytest
+
+ACTIVATIONS = "relu, leaky_relu, elu, softplus, gelu, silu, tanh, softsign, sigmoid, identity"
+PROBES = (
+    "output_spread, act_mean, act_spread, dead_fraction, saturated_fraction, grad_norm, "
+    "weight_norm, update_ratio"
+)
+EXPERIMENTS = (
+    "dead_relu, depth_by_init, init_by_activation, learning_rate_cliff, smoke, stuck_at_ln2"
+)
+DATA = "blobs, breast_cancer, circles, digits, flower, mnist, moons, spirals, table, xor"
+WHOLE_WIDTH = "`width` must be a whole number, 1 or more, or a list of them"
+TABLE = "data=table data.target=y data.path="
+
+FILES = {
+    "text.csv": "a,b,y\n1,x,0\n2,3,1\n",
+    "one.csv": "a,b,y\n1,2,0\n2,3,0\n",
+    "file": "",
+}
+
+# Command lines as they are typed in a shell.
+SENTENCES = {
+    # names
+    "activation=rellu": (
+        f"`activation` must be one of {ACTIVATIONS}; got rellu. Did you mean relu?"
+    ),
+    "experiment=smokee": (
+        f"`experiment` must be one of {EXPERIMENTS}; got smokee. Did you mean smoke?"
+    ),
+    "data=moon": f"`data` must be one of {DATA}; got moon. Did you mean moons?",
+    "optimizer=adm": (
+        "`optimizer` must be one of sgd, momentum, nesterov, rmsprop, adam; got adm. "
+        "Did you mean adam?"
+    ),
+    "probes=[grad_nrm]": (
+        f"`probes` must be one of {PROBES}; got grad_nrm. Did you mean grad_norm?"
+    ),
+    "hydra/launcher=jobli": (
+        "`hydra/launcher` must be one of basic, bpcore, joblib; got jobli. Did you mean joblib?"
+    ),
+    # keys
+    "+lerning_rate=1": "`lerning_rate` must be a known key; got +lerning_rate=1. Did you mean lr?",
+    "-m activaton=relu,tanh": (
+        "`activaton` must be a known key; got activaton=relu,tanh. Did you mean activation?"
+    ),
+    # values
+    "width=-1": f"{WHOLE_WIDTH}; got -1.",
+    "width=0": f"{WHOLE_WIDTH}; got 0.",
+    "width=[4,0]": f"{WHOLE_WIDTH}; got [4, 0].",
+    "width=ten": f"{WHOLE_WIDTH}; got ten.",
+    "width=100000": (
+        "`width` must make networks of at most 100000000 parameters; got 100000, "
+        "which makes 10000500001."
+    ),
+    "width=[4,4] depth=3": (
+        "`width` must list one number for each of depth=3 layers; got [4, 4]. "
+        "Leave depth out, or give one width for all layers."
+    ),
+    "depth=1.5": "`depth` must be a whole number or null; got 1.5.",
+    "depth=100000": "`depth` must be a whole number from 0 to 10000; got 100000.",
+    "lr=nan": "`lr` must be a finite number, 0 or more; got nan.",
+    "lr=-0.1": "`lr` must be a finite number, 0 or more; got -0.1.",
+    "lr=1e400": "`lr` must be a finite number, 0 or more; got inf.",
+    "lr=fast": "`lr` must be a number; got fast.",
+    "-m lr=": (
+        "`lr` must have a value behind its equals sign; got lr=. Write lr=VALUE, or leave it out."
+    ),
+    "epochs=-1": "`epochs` must be a whole number from 0 to 2147483647; got -1.",
+    "epochs=1e3": "`epochs` must be a whole number; got 1e3.",
+    "seed=9223372036854775808": (
+        "`seed` must be a whole number from 0 to 9223372036854775807; got 9223372036854775808."
+    ),
+    "replicates=0": "`replicates` must be a whole number from 1 to 10000000; got 0.",
+    "jobs=-1": "`jobs` must be a whole number, 0 or more; 0 means one a core; got -1.",
+    "bias=maybe": "`bias` must be true or false; got maybe.",
+    "momentum=1": "`momentum` must be a number from 0 up to, but not including, 1; got 1.0.",
+    "init_low=2": "`init_low` must not be above init_high=1.0; got 2.0.",
+    "lr_factor=[1,-2]": "`lr_factor` must list finite numbers, 0 or more; got -2.0 for layer 2.",
+    "lr_factor.3=2": (
+        "`lr_factor` must have a factor for each of the 3 layers at most; got 16 with "
+        "[2.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0] for layers that are "
+        "not there. Elements count from 0: lr_factor.0 is the factor of layer 1."
+    ),
+    "probes=all": f"`probes` must be usual, none or a list of {PROBES}; got all.",
+    "record=often": (
+        "`record` must be log:N, every, every:N, last:N, ends or a list of epochs, "
+        "N a positive number; got often."
+    ),
+    "defects=[sign_error@4]": (
+        "`defects` must name a layer that sign_error can be made in, here 1, 2, 3; "
+        "got sign_error@4."
+    ),
+    "defects=[weights_updated_before_backprop] optimizer=adam": (
+        "`defects` must fit the network; got weights_updated_before_backprop: "
+        "it needs optimizer=sgd without weight_decay."
+    ),
+    "defects=[weights_updated_before_backprop] weight_decay=0.1": (
+        "`defects` must fit the network; got weights_updated_before_backprop: "
+        "it needs optimizer=sgd without weight_decay."
+    ),
+    # data
+    "data=table": (
+        "`data.path` must be a .csv, .parquet or .npz file for data=table; got null. "
+        "Give it as data.path=FILE."
+    ),
+    f"{TABLE}nowhere.csv": (
+        "`data.path` must name a file that exists; got nowhere.csv, looked for in {here}. "
+        "Check its spelling or give the whole path."
+    ),
+    f"{TABLE}text.csv": (
+        "`data.path` must hold numbers in every column but the target; got x in row 1 of "
+        "column b of text.csv. Encode the column as numbers or drop it."
+    ),
+    f"{TABLE}one.csv": (
+        "`data.target` must be a column of more than one value; got y, which is 0 in every row "
+        "of one.csv. Choose another column."
+    ),
+    "batch_size=201": (
+        "`batch_size` must be full or a whole number from 1 to 200, the number of training "
+        "samples; got 201."
+    ),
+    "batch_size=0": (
+        "`batch_size` must be full or a whole number from 1 to 200, the number of training "
+        "samples; got 0."
+    ),
+    # what does not go together
+    "output=tanh loss=binary_cross_entropy": (
+        "`output` must be sigmoid or softmax with loss=binary_cross_entropy; got tanh: its "
+        "logarithm needs outputs between 0 and 1, and tanh gives any of -1 to 1."
+    ),
+    "-m lr=0.1,1 depth=1,2,3 zip=[lr,depth]": (
+        "`zip` must join axes with equally many values; got 2 of lr, 3 of depth."
+    ),
+    "-m lr=0.1,1 only=\"'lr>5'\"": (
+        "`only` must hold for at least one cell; got lr>5, which holds for none of 2."
+    ),
+    # where results go
+    "store=file": (
+        "`store` must be a directory that can be written; got file: Not a directory. "
+        "Choose another with store=DIR."
+    ),
+    "store=\"''\"": "`store` must be a directory; got nothing. Give one with store=DIR.",
+    "name=a/b": ("`name` must be letters, digits, - _ and . only, as it names files; got a/b."),
+    "-m lr=0.1,1 save_params=params.npz": (
+        "`save_params` must go with a single cell; got 2 cells. "
+        "Leave it out, or give every key one value."
+    ),
+    "save_params=nowhere/params.npz": (
+        "`save_params` must be a file that can be written; got nowhere/params.npz, whose "
+        "directory does not exist."
+    ),
+    # several cells
+    "-m lr=0.1,-1": ("`lr` must be a finite number, 0 or more; got -1.0. (1 of 2 cells: lr=-1)"),
+    "-m lr=0.1,fast depth=1,2": "`lr` must be a number; got fast. (2 of 4 cells: lr=fast)",
+    "-m activation=relu,rele lr=0.1,-1 width=5,0": (
+        f"{WHOLE_WIDTH}; got 0. (4 of 8 cells: width=0)\n"
+        "`lr` must be a finite number, 0 or more; got -1.0. (4 of 8 cells: lr=-1)\n"
+        f"`activation` must be one of {ACTIVATIONS}; got rele. Did you mean relu? "
+        "(4 of 8 cells: activation=rele)"
+    ),
+    "-m data=xor,moons batch_size=50": (
+        "`batch_size` must be full or a whole number from 1 to 4, the number of training "
+        "samples; got 50. (1 of 2 cells: data=xor)"
+    ),
+    "-m output=tanh,sigmoid loss=squared_error,binary_cross_entropy": (
+        "`output` must be sigmoid or softmax with loss=binary_cross_entropy; got tanh: its "
+        "logarithm needs outputs between 0 and 1, and tanh gives any of -1 to 1. "
+        "(1 of 4 cells: output=tanh loss=binary_cross_entropy)"
+    ),
+}
+
+
+@pytest.fixture
+def here(tmp_path):
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize("line", SENTENCES)
+def test_bad_input_gets_this_sentence_status_2_and_no_training(line, here, train):
+    ended = train(line)
+    assert ended.err == SENTENCES[line].replace("{here}", str(here)) + "\n"
+    assert (ended.status, ended.out) == (2, "")
+    assert {path.name for path in here.iterdir()} == set(FILES)
+
+
+@pytest.mark.parametrize(
+    "line", ["activation=rellu", "-m lr=0.1,-1", "+lerning_rate=1", f"{TABLE}text.csv"]
+)
+def test_a_process_says_the_same(line, here, program):
+    ended = program(line)
+    assert ended.err == SENTENCES[line] + "\n"
+    assert (ended.status, ended.out) == (2, "")
+    assert {path.name for path in here.iterdir()} == set(FILES)
+
+
+@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+def test_under_hydras_own_launchers_the_sentence_and_the_status_are_the_same(launcher, program):
+    ended = program(
+        f"-m hydra/launcher={launcher} activation=rellu,tahn data=xor epochs=1 replicates=1",
+        warnings="default",
+    )
+    first, _ = ended.err.split(" got ")[:2]
+    assert (ended.status, ended.out) == (2, "")
+    assert first == f"`activation` must be one of {ACTIVATIONS};"
+
+
+def test_more_problems_than_fit_a_screen_are_counted(train):
+    rates = ",".join(str(-number) for number in range(1, 24))
+    lines = train(f"-m lr={rates}").err.splitlines()
+    assert lines[0] == "`lr` must be a finite number, 0 or more; got -1.0. (1 of 23 cells: lr=-1)"
+    assert lines[20:] == ["... and 3 more."]
+
+
+def test_a_fault_of_every_cell_names_the_override_they_share(train):
+    assert train("-m lr=0.1,1 width=0").err == f"{WHOLE_WIDTH}; got 0. (2 of 2 cells: width=0)\n"
+
+
+def test_an_interrupted_disk_is_no_bad_input(train, monkeypatch):
+    from sweeps.store import Store
+
+    def full(store, rows):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Store, "write_part", full)
+    sentence = (
+        "The store store could not be written: No space left on device. What was written before "
+        "is kept; make room and give the same command again.\n"
+    )
+    for line in ("", "-m lr=0.1,1", "-m lr=0.1,1 hydra/launcher=basic"):
+        ended = train(f"data=xor epochs=1 replicates=1 {line}")
+        assert (ended.status, ended.err, ended.out) == (1, sentence, "")
+
+
+def test_everything_at_zero_is_a_result(tmp_path, train):
+    # With W = 0 and b = 0 ReLU passes nothing: the output stays at 1/2, the loss at ln 2.
+    from sweeps import records
+
+    ended = train("init=orthogonal init_scale=0 activation=relu epochs=20 replicates=2")
+    assert (ended.status, ended.err) == (0, "")
+    frame = records.runs(tmp_path / "store")
+    assert frame["outcome"].tolist() == ["finished"] * 2
+    assert frame["final_loss"].to_numpy() == pytest.approx([0.6931471805599453] * 2, rel=1e-12)
+    assert frame["final_dead_fraction"].tolist() == [1.0, 1.0]
+
+
+def test_a_launcher_of_hydras_own_does_not_swallow_a_programming_error(train, monkeypatch):
+    from sweeps import engine
+
+    def broken(cells):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(engine, "run_cells", broken)
+    with pytest.raises(ZeroDivisionError, match="a bug"):
+        train("-m lr=0.1,1 hydra/launcher=basic")

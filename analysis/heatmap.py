@@ -10,7 +10,7 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,7 +27,8 @@ WORDS = {"lr": "learning rate", "init_scale": "scale of the initial weights"}
 KINDS = (".png", ".pdf", ".svg")
 MOST_LABELS = 7
 # Bright to dark without a turn: it keeps its order in gray and for every kind of color vision.
-COLORS, NOTHING = "mako_r", "0.85"
+COLORS = "mako_r"
+NOTHING: dict[str, Any] = {"facecolor": "white", "edgecolor": "0.7", "hatch": "////"}
 # Losses above this multiple of the prior's are only "worse than guessing", however large.
 ABOVE_PRIOR = 1.2
 
@@ -83,7 +84,7 @@ def draw(drawn: Map) -> Figure:
         title, table = panels[k]
         finite = table.where(np.isfinite(table))
         sns.heatmap(finite, ax=axes, vmin=low, vmax=high, cmap=COLORS, cbar=False, rasterized=True)
-        axes.set_facecolor(NOTHING)
+        axes.patch.set(**NOTHING)
         axes.set_title(title, fontsize=11)
         _label(axes, drawn, table, left=k % columns == 0, below=k + columns >= len(panels))
     above = any((t.to_numpy() > high).any() for _, t in panels)
@@ -92,12 +93,12 @@ def draw(drawn: Map) -> Figure:
     _label_bar(bar, drawn)
     fewest, most = drawn.runs
     runs = f"{most}" if fewest == most else f"{fewest} to {most}"
-    value = drawn.value.replace("_", " ")
+    value = drawn.value.replace("_", " ").capitalize()
     figure.suptitle(f"{value}, median of {runs} runs", fontsize=12, fontweight="bold")
     if reasons := _empty(drawn):
         from matplotlib.patches import Patch
 
-        patch = Patch(facecolor=NOTHING, label=" or ".join(reasons))
+        patch = Patch(**NOTHING, label=" or ".join(reasons))
         figure.legend(handles=[patch], loc="outside lower left", frameon=False, fontsize=9)
     return figure
 

@@ -56,7 +56,9 @@ def medians(
     numeric = [axis for axis in axes if _is_number(frame[axis])]
     x, y = _axes(numeric, x, y)
     if value not in frame or not _is_number(frame[value]):
-        known = ", ".join(str(n) for n in frame if n not in axes and _is_number(frame[n]))
+        known = ", ".join(
+            str(n) for n in frame if n not in (*axes, "cell") and _is_number(frame[n])
+        )
         raise ValueError(f"`--value` must be one of {known}; got {value}.")
     is_loss = value.startswith("final_loss")
     if is_loss:

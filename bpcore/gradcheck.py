@@ -10,8 +10,8 @@ cannot tell is therefore
 
     doubt = |n(h) - n(h/2)| + |gap(h/2) - gap(h) / 2|,
 
-taken at the step, out of a few, where it is least: a smaller step leaves a kink close by behind,
-but not a kink at `p` itself.
+taken at the first step, out of a few, where it is small: a smaller step leaves a kink close by
+behind, but not a kink at `p` itself.
 """
 
 from __future__ import annotations
@@ -87,15 +87,17 @@ def _slope_at_step(loss_at: Callable[[float], float], here: float, h: float) -> 
 
 
 def _slope(loss_at: Callable[[float], float], here: float, size: float, enough: float) -> _Slope:
-    """Return the slope at the step of least doubt; stop at a doubt of `enough` of the slope."""
+    """Return the slope at the first step with a doubt of `enough` of it, or no more than rounding.
+
+    If there is none, return that of least doubt.
+    """
     best = _Slope(np.nan, np.inf, np.inf)
     for step in STEPS:
         found = _slope_at_step(loss_at, here, step * max(1.0, size))
-        if not np.isfinite(found.value):
+        settled = found.doubt <= max(enough * abs(found.value), found.noise)
+        if settled or not np.isfinite(found.value):
             return found
         best = min(best, found, key=lambda slope: slope.doubt)
-        if best.doubt <= enough * abs(best.value):
-            break
     return best
 
 

@@ -181,7 +181,8 @@ class _Composer:
                 self._full[job] = Cell(job, resolved(self._load(list(job))))
             except REFUSED as error:
                 self._full[job] = Problem(job, explain(error))
-        return self._full[job]
+        full = self._full[job]
+        return Cell(job, dict(full.config)) if isinstance(full, Cell) else full
 
     def _family(self, family: _Family, jobs: list[tuple[str, ...]]) -> list[Cell | Problem]:
         if len(jobs) > 1 and family.keys:

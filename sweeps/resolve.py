@@ -149,7 +149,10 @@ def resolve(config: Mapping[str, Any]) -> list[Run]:
     _check_values(config)
     setting = _setting(config)
     first = _run_spec(config, setting)
-    spec = replace(setting.spec, decays=True) if first.weight_decay else setting.spec
+    try:
+        spec = replace(setting.spec, decays=True) if first.weight_decay else setting.spec
+    except ValueError as error:
+        raise BadInput(str(error)) from None
     identity = f"{setting.identity} {json.dumps(_without_replicate(first), sort_keys=True)} "
     runs = []
     for replicate in range(config["replicates"]):

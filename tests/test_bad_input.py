@@ -189,9 +189,7 @@ def test_bad_input_gets_this_sentence_status_2_and_no_training(line, here, train
     assert {path.name for path in here.iterdir()} == set(FILES)
 
 
-@pytest.mark.parametrize(
-    "line", ["activation=rellu", "-m lr=0.1,-1", "+lerning_rate=1", f"{TABLE}text.csv"]
-)
+@pytest.mark.parametrize("line", ["activation=rellu", "-m lr=0.1,-1", f"{TABLE}text.csv"])
 def test_a_process_says_the_same(line, here, program):
     ended = program(line)
     assert ended.err == SENTENCES[line] + "\n"

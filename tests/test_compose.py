@@ -376,8 +376,9 @@ def test_elements_of_lists_are_set_apart_in_each_cell(project):
     assert found == list(itertools.product([5.0, 6.0], [1.0], [7.0, 8.0], [0.1, 0.2]))
 
 
-def test_cells_have_a_mapping_of_their_own(project):
-    first, second = project.short([("lr=1",), ("lr=2",)])
+@pytest.mark.parametrize("texts", [("lr=2",), ("++lr=2",)], ids=["plain", "structural"])
+def test_cells_have_a_mapping_of_their_own_even_when_equal(project, texts):
+    first, second = project.short([texts, texts])
     first.config["lr"] = "changed"
     first.config["more"] = 1
     assert second.config["lr"] == 2.0

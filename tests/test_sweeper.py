@@ -353,7 +353,12 @@ def program(tmp_path):
             check=False,
         )
         rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[[[")]
-        return done.returncode, rows, done.stderr, sorted(path.name for path in work.iterdir())
+        return (
+            done.returncode,
+            rows,
+            done.stderr,
+            sorted(str(path.relative_to(work)) for path in work.rglob("*")),
+        )
 
     return run
 
@@ -388,7 +393,8 @@ def test_optuna_sweeps_through_the_launcher(program):
         "depth=2",
         warnings="ignore",
     )
-    assert (status, files) == (0, ["optimization_results.yaml"]), errors
+    assert status == 0, errors
+    assert files == ["store", "store/hydra", "store/hydra/optimization_results.yaml"]
     assert [len(batch) for batch in rows] == [2, 2]
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn, JobStatus
@@ -82,6 +83,7 @@ class StackLauncher(Launcher):
         """
         with bad_input_ends_here():
             losses = self._train(job_overrides)
+        self._make_directory()
         return [
             JobReturn(
                 overrides=list(overrides),
@@ -90,6 +92,12 @@ class StackLauncher(Launcher):
             )
             for overrides, loss in zip(job_overrides, losses, strict=True)
         ]
+
+    def _make_directory(self) -> None:
+        """Make the sweep's directory, which other sweepers write to and leave to the launcher."""
+        assert self.config is not None  # noqa: S101 - set by setup
+        if self.config.hydra.runtime.choices["hydra/sweeper"] != "bpcore":
+            Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
 
     def _train(self, jobs: Sequence[Sequence[str]]) -> Sequence[float]:
         from sweeps.compose import compose

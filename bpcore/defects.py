@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bpcore.activations import ACTIVATIONS, Array, leaky_relu_slope, ones, positive
-from bpcore.losses import PAIRINGS, error_delta
+from bpcore.losses import PAIRINGS, error_delta, softmax_delta
 from bpcore.rules import Rule, Rules, nothing
 from bpcore.tables import lookup
 
@@ -118,7 +118,8 @@ def _output_slope_left_out(rules: Rules, layer: Layer, spec: StackSpec) -> Rules
 
 
 def _delta_is_the_error(spec: StackSpec) -> str:
-    if PAIRINGS[spec.output, spec.loss][1] is error_delta:
+    # softmax_delta is a - y as well, for targets that sum to one.
+    if PAIRINGS[spec.output, spec.loss][1] in (error_delta, softmax_delta):
         return f"with output={spec.output} and loss={spec.loss} the error is the right delta"
     return ""
 

@@ -67,13 +67,18 @@ class Accuracy:
         if a.shape[1] == 1:
             right = (a[:, 0] > self.midpoint) == (y[:, 0] > self.midpoint)
         else:
-            right = np.argmax(a, axis=1) == np.argmax(y, axis=1)
+            right = _largest(a) == _largest(y)
         self.right += np.count_nonzero(right, axis=1)
         self.samples += network.samples
 
     def result(self) -> Array:
         """Return `(R,)` between 0 and 1."""
         return self.right / self.samples
+
+
+def _largest(units: Array) -> Array:
+    """Index of the largest unit of `(R, n, m)`; along the last axis, which is the fast one."""
+    return np.asarray(np.argmax(np.ascontiguousarray(units.transpose(0, 2, 1)), axis=2))
 
 
 class Moments:
@@ -173,13 +178,14 @@ class DeadFraction:
 
     def __init__(self, spec: StackSpec, runs: int) -> None:
         self.silent = [np.ones((runs, n), bool) for n in spec.sizes[1:]]
+        self.signed = not {spec.activation, spec.output} <= NEVER_NEGATIVE
 
     def add(self, network: Network) -> None:
         """Strike out the units that speak on one of these columns (NaN speaks)."""
         for silent, layer in zip(self.silent, network.layers, strict=True):
             a = layer.a_units
             silent &= np.maximum.reduce(a, axis=2) == 0
-            if silent.any():
+            if silent.any() and self.signed:
                 silent &= np.minimum.reduce(a, axis=2) == 0
 
     def result(self) -> Array:
@@ -287,6 +293,7 @@ PROBES: Mapping[str, Probe] = MappingProxyType(
         ),
     }
 )
+NEVER_NEGATIVE = {"relu", "sigmoid", "softmax", "softplus"}
 SCALARS = ("loss", "accuracy", "loss_test", "accuracy_test")
 
 

@@ -46,8 +46,9 @@ def initial_parameters(spec: StackSpec, runs: Sequence[RunSpec]) -> Array:
             if spec.bias and run.bias_scale:
                 rng = stream(run.seed, run.replicate, BIASES, k)
                 unit = INITIALIZERS[run.init].bias(n_out, rng)
-                # + 0.0 makes +0.0 of -0.0, which `slope_rule` relies on.
-                Wb[r, :, n_in] = run.bias_scale * _between_ends(run, unit) + 0.0
+                Wb[r, :, n_in] = run.bias_scale * _between_ends(run, unit)
+                # Makes +0.0 of -0.0, after rounding; `slope_rule` relies on it.
+                Wb[r, :, n_in] += 0.0
     return flat
 
 

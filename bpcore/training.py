@@ -20,7 +20,7 @@ from bpcore.start import start
 # A loss is tested for being finite before every tenth step, counted from the first, and at the end.
 CHECK_EVERY = 10
 # Evaluation goes through the data in pieces of this many columns, to stay in the cache.
-CHUNK = 256
+CHUNK = 512
 # Stacks of this size train fastest; the optimum is flat (benchmarks/stack.py --sizes).
 STACK_BYTES = 2 * 1024 * 1024
 STACK_RUNS = (8, 64)
@@ -272,10 +272,16 @@ def train_stack(spec: StackSpec, runs: Sequence[RunSpec], data: Data) -> StackRe
         spec: what the runs share.
         runs: what each has for itself, in any number; `stack_size` says how many are fastest.
         data: prepared data.
+
+    Raises:
+        ValueError: a run has a weight decay and `spec.decays` is false.
     """
     began = time.perf_counter()
-    training = _Training(spec, runs, data)
+    if not spec.decays and any(run.weight_decay for run in runs):
+        msg = "`decays` must be true in the spec of runs with a weight_decay; got false."
+        raise ValueError(msg)
     with np.errstate(all="ignore"):  # overflow is an outcome here, not an accident
+        training = _Training(spec, runs, data)
         training.run()
     return StackResult(
         spec,

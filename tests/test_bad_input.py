@@ -219,20 +219,20 @@ def test_a_fault_of_every_cell_names_the_override_they_share(train):
     assert train("-m lr=0.1,1 width=0").err == f"{WHOLE_WIDTH}; got 0. (2 of 2 cells: width=0)\n"
 
 
-def test_an_interrupted_disk_is_no_bad_input(train, monkeypatch):
-    from sweeps.store import Store
+@pytest.mark.parametrize("line", ["", "-m lr=0.1,1 hydra/launcher=basic"])
+def test_a_full_disk_is_said_in_a_sentence_and_is_no_bad_input(line, train, monkeypatch):
+    from sweeps import store
 
-    def full(store, rows):
+    def full(table, to, **options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Store, "write_part", full)
-    sentence = (
+    monkeypatch.setattr(store.pq, "write_table", full)
+    ended = train(f"data=xor epochs=1 replicates=1 {line}")
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.err == (
         "The store store could not be written: No space left on device. What was written before "
         "is kept; make room and give the same command again.\n"
     )
-    for line in ("", "-m lr=0.1,1", "-m lr=0.1,1 hydra/launcher=basic"):
-        ended = train(f"data=xor epochs=1 replicates=1 {line}")
-        assert (ended.status, ended.err, ended.out) == (1, sentence, "")
 
 
 def test_everything_at_zero_is_a_result(tmp_path, train):

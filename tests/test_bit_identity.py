@@ -81,16 +81,16 @@ OUTPUTS = {
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_run_is_the_same_in_stacks_of_any_size_in_any_slot(optimizer, outputs, batch_size, dtype):
     spec = replace(BASE, optimizer=optimizer, dtype=dtype, batch_size=batch_size)
-    spec = replace(spec, **OUTPUTS[outputs])
+    spec = replace(spec, epochs=6, record=(0, 4, 6), **OUTPUTS[outputs])
     m = 53 if batch_size else 200
     if batch_size == 1:
-        m, spec = 7, replace(spec, epochs=5, record=(0, 3, 5))
+        m, spec = 7, replace(spec, epochs=3, record=(0, 2, 3))
     given = data(3, spec.sizes[-1], m)
     lr = 0.3 if optimizer == "sgd" else 0.02
     runs = [RunSpec(replicate=r, lr=lr, bias_scale=0.1 * (r % 3)) for r in range(max(SIZES))]
     alone = {run: train(spec, [run], given)[0] for run in runs[:3] + runs[-1:]}
     for size in SIZES:
-        for slots in (range(size), range(size)[::-1]):
+        for slots in (range(size), range(size)[::-1])[: 2 if size < max(SIZES) else 1]:
             together = train(spec, [runs[r] for r in slots], given)
             for slot, r in enumerate(slots):
                 if runs[r] in alone:
@@ -229,7 +229,7 @@ def drawn(seed):
     return Drawn(spec, runs, given)
 
 
-SEEDS = 240
+SEEDS = 200
 
 
 @pytest.mark.parametrize("tenth", range(10))

@@ -4,7 +4,7 @@ import numpy as np
 import oracles
 import pytest
 
-from bpcore import DEFECTS, Data, Hyper, RunSpec, StackSpec, train
+from bpcore import DEFECTS, Data, Hyper, RunSpec, StackSpec, rules, train
 from bpcore.batches import FullBatch
 from bpcore.defects import canonical_defects, parse_defect
 from bpcore.gradcheck import gradcheck_stack
@@ -55,7 +55,7 @@ def gradients_of(layers):
     return {f"{kind}{k}" for k in layers for kind in ("dW", "db")}
 
 
-# What a mistake in layer 2 (of four) spoils: its own delta and all below, its own gradient only, ...
+# What a mistake in layer 2 of four spoils: its delta and all below, or its own gradient only.
 BELOW, OWN, EVERYWHERE = gradients_of((1, 2)), gradients_of((2,)), gradients_of((1, 2, 3, 4))
 SPOILS = {
     "derivative_at_activation@2": BELOW,
@@ -133,11 +133,17 @@ def test_a_mistake_that_makes_no_difference_changes_no_bit(defect, changes, m, d
         assert healthy.params[name].tobytes() == ill.params[name].tobytes(), name
 
 
-def test_no_defects_are_the_healthy_rules():
-    assert StackSpec(sizes=(2, 3, 1)).defects == ()
-    network = Network(SPEC, start(SPEC, [RUN]), np.zeros((1, 50)), 3)
-    healthy = {layer.rules.weight_grad for layer in network.layers}
-    assert len(healthy) == 1
+def test_a_network_without_defects_has_the_healthy_rules_and_one_with_a_defect_all_but_one():
+    def rules_of(defects):
+        spec = replace(TANH, defects=defects)
+        parameters = start(spec, [RUN])
+        network = Network(spec, parameters, np.zeros_like(parameters.flat), 3)
+        return [layer.rules for layer in network.layers]
+
+    assert all(made.weight_grad is rules.weight_grad for made in rules_of(()))
+    assert all(made.through_activation is rules.through_activation for made in rules_of(()))
+    replaced = [made.weight_grad is not rules.weight_grad for made in rules_of(("sign_error@3",))]
+    assert replaced == [False, False, True, False]
 
 
 # Whole trainings against programs that make the mistake.
@@ -222,7 +228,7 @@ def test_a_defect_is_made_in_every_layer_it_can_be_made_in(name):
 
 
 def refusal(call, *args, **kwargs):
-    with pytest.raises(ValueError, match="^.defects. must") as caught:
+    with pytest.raises(ValueError, match="`defects` must") as caught:
         call(*args, **kwargs)
     return str(caught.value)
 

@@ -160,6 +160,20 @@ def test_biases_start_at_positive_zero_without_a_scale(name):
         assert b.tobytes() == np.zeros_like(b).tobytes()
 
 
+@pytest.mark.parametrize(
+    ("dtype", "run"),
+    [
+        ("float64", RunSpec(init="uniform", init_low=0.0, init_high=0.0, bias_scale=-1.0)),
+        ("float32", RunSpec(init="normal", bias_scale=1e-60)),
+    ],
+)
+def test_no_bias_starts_at_negative_zero(dtype, run):
+    # The slope of ReLU is taken from bits in which -0.0 would be a positive number.
+    for b in biases(run, replace(SPEC, dtype=dtype)):
+        assert np.all(b == 0)
+        assert not np.any(np.signbit(b))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_biases_are_drawn_like_one_weight_of_deviation_one(name):
     spec = StackSpec(sizes=(1, 5000, 1))
@@ -188,5 +202,6 @@ def test_an_unknown_initializer_is_refused_with_the_nearest():
         RunSpec(init="he_norma")
     assert str(caught.value) == (
         "`init` must be one of normal, uniform, glorot_normal, glorot_uniform, he_normal, "
-        "he_uniform, lecun_normal, orthogonal, constant, zeros; got he_norma. Did you mean he_normal?"
+        "he_uniform, lecun_normal, orthogonal, constant, zeros; got he_norma. Did "
+        "you mean he_normal?"
     )

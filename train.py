@@ -50,19 +50,23 @@ def main() -> int:
     try:
         sys.argv[1:] = prepare(sys.argv[1:], CONF)
         _with_hydra()
+        _show()
     except BadInput as error:
         return _say(str(error), 2)
     except StoreFailed as error:
         return _say(str(error), 1)
     except KeyboardInterrupt:
         return _interrupted()
+    return 0
+
+
+def _show() -> None:
     from sweeps import engine, summary
 
     if engine.DONE:
         summary.show(engine.DONE[0])
     elif "--multirun" in sys.argv or "-m" in sys.argv:
         print("Trained in other processes. What is stored: python -m sweeps.store list")
-    return 0
 
 
 def _say(text: str, status: int) -> int:

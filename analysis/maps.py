@@ -64,7 +64,9 @@ def medians(
     if is_loss:
         frame = frame.assign(**{value: frame[value].where(np.isfinite(frame[value]), np.inf)})
     others = [axis for axis in axes if axis not in (x, y)]
-    values = [list(frame[axis].unique()) for axis in others]
+    # As texts, because some axes hold lists, and null is not equal to itself.
+    frame = frame.assign(**{axis: frame[axis].map(_text) for axis in others})
+    values = [frame[axis].unique() for axis in others]
     if (count := math.prod(map(len, values))) > MOST_PANELS:
         raise ValueError(
             f"A picture must have at most {MOST_PANELS} panels; got {count}, one for each value of "
@@ -75,7 +77,7 @@ def medians(
         rows = frame
         for axis, at in zip(others, chosen, strict=True):
             rows = rows[rows[axis] == at]
-        title = ", ".join(f"{a} = {_text(v)}" for a, v in zip(others, chosen, strict=True))
+        title = ", ".join(f"{a} = {v}" for a, v in zip(others, chosen, strict=True))
         table = rows.pivot_table(index=y, columns=x, values=value, aggfunc="median")
         panels[title] = table.reindex(
             index=np.sort(frame[y].unique()), columns=np.sort(frame[x].unique())
@@ -111,4 +113,8 @@ def _axes(numeric: Sequence[str], x: str | None, y: str | None) -> tuple[str, st
 
 
 def _text(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_text, value))}]"
+    if value is None or value != value:
+        return "null"
     return f"{value:g}" if isinstance(value, float) else str(value)

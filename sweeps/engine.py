@@ -275,7 +275,10 @@ def _train(store: Store, wanted: list[Stack], jobs: int, done: Done) -> None:
         return
     prepared = {r.setting.prepared.digest: r.setting.prepared for rs in done.sweep.runs for r in rs}
     for digest in {stack.digest for stack in wanted}:
-        datasets.save(prepared[digest], store.root)
+        try:
+            datasets.save(prepared[digest], store.root)
+        except OSError as error:
+            raise store.failure(error) from error
     total = sum(stack.work for stack in wanted)
     alone = jobs == 1 or total < ALONE_WORK
     tasks = plan.tasks(wanted, 1 if alone else jobs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,9 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             records.runs(chosen.store, chosen.name).to_csv(sys.stdout, index=False)
         else:
             _show(chosen.store, chosen.name)
+        sys.stdout.flush()
     except BadInput as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    except BrokenPipeError:  # `... | head` has seen enough, and Python would flush once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

@@ -43,5 +43,6 @@ def _once(table: pa.Table, order: pa.Array | None) -> pa.Table:
     first: dict[str, int] = {}
     for row, run in enumerate(table["run"].to_pylist()):
         first.setdefault(run, row)
-    ids = first if order is None else [run for run in order.to_pylist() if run in first]
+    wanted = first if order is None else dict.fromkeys(order.to_pylist())
+    ids = [run for run in wanted if run in first]
     return table.take(column([first[run] for run in ids], pa.int64()))

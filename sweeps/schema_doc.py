@@ -89,9 +89,7 @@ With DuckDB:
 ```python
 import duckdb
 
-duckdb.sql(
-    "select activation, median(final_loss) from 'store/parts/*.parquet' group by activation"
-)
+duckdb.sql("select activation, median(final_loss) from 'store/parts/*.parquet' group by activation")
 # The same, of one sweep:
 duckdb.sql(
     "select activation, median(final_loss) from 'store/parts/*.parquet' "

@@ -85,14 +85,14 @@ class Store:
         stamp = f"{time.time_ns():020d}-{os.getpid()}-{self._written:06d}"
         self._written += 1
         path = self.root / "parts" / f"{stamp}.parquet"
-        write_whole(path, lambda to: pq.write_table(rows, to, compression="zstd"))
+        self._write(path, lambda to: pq.write_table(rows, to, compression="zstd"))
 
     def write_provenance(self, where: dict[str, Any]) -> None:
         """Keep where runs were made, once."""
         path = self.root / "provenance" / f"{provenance.identity(where)}.json"
         if not path.exists():
             text = json.dumps(where, indent=2, sort_keys=True)
-            write_whole(path, lambda to: to.write_text(text + "\n", encoding="utf-8"))
+            self._write(path, lambda to: to.write_text(text + "\n", encoding="utf-8"))
 
     def write_manifest(self, name: str, about: dict[str, Any], rows: pa.Table) -> None:
         """Keep what a sweep is made of.
@@ -103,7 +103,7 @@ class Store:
             rows: `run`, `cell`, `replicate`: a row a run, whoever trained it.
         """
         rows = rows.replace_schema_metadata({"bpcore.sweep": json.dumps({"name": name, **about})})
-        write_whole(self._manifest(name), lambda to: pq.write_table(rows, to, compression="zstd"))
+        self._write(self._manifest(name), lambda to: pq.write_table(rows, to, compression="zstd"))
 
     def has_manifest(self, name: str) -> bool:
         """Say whether there is a sweep of this name."""
@@ -112,6 +112,19 @@ class Store:
     def remove_manifest(self, name: str) -> None:
         """Forget a sweep; its runs stay."""
         self._manifest(name).unlink(missing_ok=True)
+
+    def failure(self, error: OSError) -> StoreFailed:
+        """Say that a file could not be written after training had been asked for."""
+        return StoreFailed(
+            f"The store {self.root} could not be written: {error.strerror or error}. "
+            "What was written before is kept; make room and give the same command again."
+        )
+
+    def _write(self, path: Path, write: Callable[[Path], object]) -> None:
+        try:
+            write_whole(path, write)
+        except OSError as error:
+            raise self.failure(error) from error
 
     def _manifest(self, name: str) -> Path:
         return self.root / "sweeps" / f"{name}.parquet"
@@ -128,7 +141,7 @@ class Writer:
         self._pending: list[pa.Table] = []
         self._wake = threading.Condition()
         self._closed = False
-        self._failure: OSError | None = None
+        self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._work, name="store-writer", daemon=True)
 
     def __enter__(self) -> Self:
@@ -156,11 +169,7 @@ class Writer:
 
     def _raise_failure(self) -> None:
         if self._failure:
-            raise StoreFailed(
-                f"The store {self._store.root} could not be written: "
-                f"{self._failure.strerror or self._failure}. What was written before is kept; make "
-                "room and give the same command again."
-            ) from self._failure
+            raise self._failure
 
     def _work(self) -> None:
         while True:
@@ -175,7 +184,7 @@ class Writer:
             if rows:
                 try:
                     self._store.write_part(pa.concat_tables(rows))
-                except OSError as error:
+                except Exception as error:
                     self._failure = error
                     return
             elif closing:

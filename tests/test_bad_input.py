@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from tests.conftest import ROOT
+
 ACTIVATIONS = "relu, leaky_relu, elu, softplus, gelu, silu, tanh, softsign, sigmoid, identity"
 PROBES = (
     "output_spread, act_mean, act_spread, dead_fraction, saturated_fraction, grad_norm, "
     "weight_norm, update_ratio"
 )
-EXPERIMENTS = (
-    "dead_relu, depth_by_init, init_by_activation, learning_rate_cliff, smoke, stuck_at_ln2"
+EXPERIMENTS, DATA = (
+    ", ".join(sorted(path.stem for path in (ROOT / "conf" / group).glob("*.yaml")))
+    for group in ("experiment", "data")
 )
-DATA = "blobs, breast_cancer, circles, digits, flower, mnist, moons, spirals, table, xor"
 WHOLE_WIDTH = "`width` must be a whole number, 1 or more, or a list of them"
 TABLE = "data=table data.target=y data.path="
 
@@ -189,7 +191,7 @@ def test_bad_input_gets_this_sentence_status_2_and_no_training(line, here, train
     assert {path.name for path in here.iterdir()} == set(FILES)
 
 
-@pytest.mark.parametrize("line", ["activation=rellu", "-m lr=0.1,-1", f"{TABLE}text.csv"])
+@pytest.mark.parametrize("line", ["activation=rellu", "-m lr=0.1,-1"])
 def test_a_process_says_the_same(line, here, program):
     ended = program(line)
     assert ended.err == SENTENCES[line] + "\n"
@@ -197,15 +199,21 @@ def test_a_process_says_the_same(line, here, program):
     assert {path.name for path in here.iterdir()} == set(FILES)
 
 
-@pytest.mark.parametrize("launcher", ["basic", "joblib"])
-def test_under_hydras_own_launchers_the_sentence_and_the_status_are_the_same(launcher, program):
-    ended = program(
-        f"-m hydra/launcher={launcher} activation=rellu,tahn data=xor epochs=1 replicates=1",
-        warnings="default",
-    )
-    first, _ = ended.err.split(" got ")[:2]
+TWO_FAULTS = "data=xor epochs=1 replicates=1 activation=rellu,tahn"
+FIRST_FAULT = f"`activation` must be one of {ACTIVATIONS}; got rellu. Did you mean relu?\n"
+
+
+def test_under_hydras_basic_launcher_the_first_fault_is_said(train):
+    ended = train(f"-m hydra/launcher=basic {TWO_FAULTS}")
+    assert (ended.status, ended.out, ended.err) == (2, "", FIRST_FAULT)
+
+
+def test_under_hydras_joblib_launcher_a_fault_is_said_with_the_same_status(program):
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="joblib launcher is missing")
+    ended = program(f"-m hydra/launcher=joblib {TWO_FAULTS}", warnings="ignore")
     assert (ended.status, ended.out) == (2, "")
-    assert first == f"`activation` must be one of {ACTIVATIONS};"
+    # Both workers may have spoken.
+    assert FIRST_FAULT in ended.err or "got tahn. Did you mean tanh?\n" in ended.err
 
 
 def test_more_problems_than_fit_a_screen_are_counted(train):

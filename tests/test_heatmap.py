@@ -92,6 +92,22 @@ def test_a_sweep_of_two_axes_has_one_panel_without_a_title():
     assert list(drawn(losses, axes=["lr", "init_scale"]).panels) == [""]
 
 
+def test_panels_may_stand_for_lists_and_for_null():
+    frame = frame_of(LOSSES)
+    frame["width"] = [(8, 4), (16,)] * (len(frame) // 2)
+    frame["data.noise"] = [None, None, 0.5] * (len(frame) // 3)
+    asked = medians(frame, ["width", "data.noise", "lr", "init_scale"], "lr", None, "final_loss")
+    assert (asked.x, asked.y) == ("lr", "data.noise")
+    asked = medians(frame, ["width", "data.noise", *AXES[1:]], "lr", "init_scale", "final_loss")
+    assert list(asked.panels) == [
+        "width = [8, 4], data.noise = null",
+        "width = [8, 4], data.noise = 0.5",
+        "width = [16], data.noise = null",
+        "width = [16], data.noise = 0.5",
+    ]
+    assert all(table.notna().to_numpy().any() for table in asked.panels.values())
+
+
 def test_cells_left_out_of_a_sweep_are_empty():
     losses = {cell: values for cell, values in LOSSES.items() if cell != ("relu", 0.1, 0.01)}
     table = drawn(losses).panels["activation = relu"]

@@ -2,7 +2,7 @@
 
 The dataclasses are what Hydra checks the command line against, and the one place where a key,
 its default and its help line stand. They are not frozen because OmegaConf cannot compose into
-frozen ones. `resolve` (in `sweeps.runs`) turns a composed configuration into runs of the core.
+frozen ones. `sweeps.resolve` turns a composed configuration into runs of the core.
 """
 
 from __future__ import annotations

@@ -137,7 +137,12 @@ def manifest(store: str | Path, name: str) -> tuple[dict[str, Any], pa.Table]:
         names = sweeps(store)
         guess = nearest(name, names)
         hint = f" Did you mean {guess}?" if guess else ""
-        listed = ", ".join(names[:10]) or "none yet; train one with python train.py"
+        if not names:
+            raise BadInput(
+                f"`sweep` must be one of those in {store}, which has none yet; got {name}. "
+                "Train one first: python train.py -m activation=relu,tanh"
+            )
+        listed = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
         raise BadInput(f"`sweep` must be one of those in {store}: {listed}; got {name}.{hint}")
     table = read(path)
     return json.loads(table.schema.metadata[b"bpcore.sweep"]), table

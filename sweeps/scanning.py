@@ -34,7 +34,9 @@ def scan(
             tables.append(table)
     schema = pa.schema([SCHEMA.field(name) for name in wanted])
     empty = pa.Table.from_arrays([column([], field.type) for field in schema], schema=schema)
-    table = pa.concat_tables([empty, *(t.replace_schema_metadata(None) for t in tables)])
+    # A part from before a column was invented has null in it.
+    plain = [part.replace_schema_metadata(None) for part in tables]
+    table = pa.concat_tables([empty, *plain], promote_options="default")
     return _once(table, chosen)
 
 

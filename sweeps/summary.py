@@ -21,7 +21,8 @@ from sweeps.engine import read
 from sweeps.progress import duration
 
 if TYPE_CHECKING:
-    from sweeps.engine import Done, Sweep
+    from sweeps.asked import Sweep
+    from sweeps.engine import Done
 
 SHOWN_CELLS = 20
 CONFIDENCE = 0.95
@@ -113,6 +114,10 @@ def _value(value: Any) -> str:
 
 
 TITLES = ("n", "outcome", "loss [95 %]", "accuracy", "on test", "dead")
+REGRESSION = (
+    "A numeric target is taken as a quantity to predict, which has no accuracy; if the numbers are "
+    "classes: data.task=classification"
+)
 LEGEND = (
     "loss: median over n runs and its 95 % interval, diverged counted as inf; accuracy and dead "
     "units: median"
@@ -152,6 +157,8 @@ def show(done: Done) -> None:
     if len(sweep.cells) > SHOWN_CELLS:
         console.print(f"... and {len(sweep.cells) - SHOWN_CELLS} more cells.", highlight=False)
     console.print(Text(LEGEND + "\n", style="dim"), soft_wrap=True)
+    if not all(runs[0].setting.prepared.classification for runs in sweep.runs):
+        console.print(Text(REGRESSION + "\n", style="dim"), soft_wrap=True)
     known = len(sweep.ids) - done.trained
     spent = (
         f"{done.trained} runs trained in {duration(done.seconds)}"
@@ -186,12 +193,12 @@ def _show_plan(done: Done, console: Console) -> None:
     missing, total = sum(len(stack.ids) for stack in stacks), len(sweep.ids)
     for axis, values in sweep.axes.items():
         console.print(Text(f"  {axis}: {_values(values)}"), soft_wrap=True)
-    counted = f"{len(sweep.cells)} cells, {total} runs"
+    counted = f"{_count(len(sweep.cells), 'cell')}, {_count(total, 'run')}"
     if not missing:
         console.print(f"{counted}, all in the store. Nothing would be trained.", highlight=False)
         return
     kept = f"{total - missing} are in the store, {missing} would be trained"
-    console.print(f"{counted}: {kept}, in {len(stacks)} stacks.", highlight=False)
+    console.print(f"{counted}: {kept}, in {_count(len(stacks), 'stack')}.", highlight=False)
     jobs = sweep.cells[0].config["jobs"] or os.cpu_count() or 1
     prepared = {run[0].setting.prepared.digest: run[0].setting.prepared for run in sweep.runs}
     seconds = forecast.seconds(stacks, prepared, jobs)
@@ -200,6 +207,10 @@ def _show_plan(done: Done, console: Console) -> None:
         "machine. Nothing has been trained.",
         highlight=False,
     )
+
+
+def _count(n: int, thing: str) -> str:
+    return f"{n} {thing}" if n == 1 else f"{n} {thing}s"
 
 
 def _values(values: Sequence[Any]) -> str:

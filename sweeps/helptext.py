@@ -200,7 +200,8 @@ def _rows(left: str, text: str, indent: int) -> str:
 
 
 def _group_section(group: str, options: Mapping[str, str]) -> list[str]:
-    rows = [_rows(f"  {group}={name}", text, 28) for name, text in options.items()]
+    indent = max((len(f"  {group}={name}  ") for name in options), default=0)
+    rows = [_rows(f"  {group}={name}", text, indent) for name, text in options.items()]
     return rows or [f"  (conf/{group} has no files)"]
 
 

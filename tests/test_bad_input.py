@@ -7,10 +7,6 @@ import pytest
 from tests.conftest import ROOT
 
 ACTIVATIONS = "relu, leaky_relu, elu, softplus, gelu, silu, tanh, softsign, sigmoid, identity"
-PROBES = (
-    "output_spread, act_mean, act_spread, dead_fraction, saturated_fraction, grad_norm, "
-    "weight_norm, update_ratio"
-)
 EXPERIMENTS, DATA = (
     ", ".join(sorted(path.stem for path in (ROOT / "conf" / group).glob("*.yaml")))
     for group in ("experiment", "data")
@@ -34,13 +30,6 @@ SENTENCES = {
         f"`experiment` must be one of {EXPERIMENTS}; got smokee. Did you mean smoke?"
     ),
     "data=moon": f"`data` must be one of {DATA}; got moon. Did you mean moons?",
-    "optimizer=adm": (
-        "`optimizer` must be one of sgd, momentum, nesterov, rmsprop, adam; got adm. "
-        "Did you mean adam?"
-    ),
-    "probes=[grad_nrm]": (
-        f"`probes` must be one of {PROBES}; got grad_nrm. Did you mean grad_norm?"
-    ),
     "hydra/launcher=jobli": (
         "`hydra/launcher` must be one of basic, bpcore, joblib; got jobli. Did you mean joblib?"
     ),
@@ -52,54 +41,15 @@ SENTENCES = {
     # values
     "width=-1": f"{WHOLE_WIDTH}; got -1.",
     "width=0": f"{WHOLE_WIDTH}; got 0.",
-    "width=[4,0]": f"{WHOLE_WIDTH}; got [4, 0].",
-    "width=ten": f"{WHOLE_WIDTH}; got ten.",
-    "width=100000": (
-        "`width` must make networks of at most 100000000 parameters; got 100000, "
-        "which makes 10000500001."
-    ),
-    "width=[4,4] depth=3": (
-        "`width` must list one number for each of depth=3 layers; got [4, 4]. "
-        "Leave depth out, or give one width for all layers."
-    ),
     "depth=1.5": "`depth` must be a whole number or null; got 1.5.",
-    "depth=100000": "`depth` must be a whole number from 0 to 10000; got 100000.",
     "lr=nan": "`lr` must be a finite number, 0 or more; got nan.",
-    "lr=-0.1": "`lr` must be a finite number, 0 or more; got -0.1.",
-    "lr=1e400": "`lr` must be a finite number, 0 or more; got inf.",
     "lr=fast": "`lr` must be a number; got fast.",
     "-m lr=": (
         "`lr` must have a value behind its equals sign; got lr=. Write lr=VALUE, or leave it out."
     ),
     "epochs=-1": "`epochs` must be a whole number from 0 to 2147483647; got -1.",
     "epochs=1e3": "`epochs` must be a whole number; got 1e3.",
-    "seed=9223372036854775808": (
-        "`seed` must be a whole number from 0 to 9223372036854775807; got 9223372036854775808."
-    ),
-    "replicates=0": "`replicates` must be a whole number from 1 to 10000000; got 0.",
-    "jobs=-1": "`jobs` must be a whole number, 0 or more; 0 means one a core; got -1.",
     "bias=maybe": "`bias` must be true or false; got maybe.",
-    "momentum=1": "`momentum` must be a number from 0 up to, but not including, 1; got 1.0.",
-    "init_low=2": "`init_low` must not be above init_high=1.0; got 2.0.",
-    "lr_factor=[1,-2]": "`lr_factor` must list finite numbers, 0 or more; got -2.0 for layer 2.",
-    "lr_factor.3=2": (
-        "`lr_factor` must have a factor for each of the 3 layers at most; got 16 with "
-        "[2.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0] for layers that are "
-        "not there. Elements count from 0: lr_factor.0 is the factor of layer 1."
-    ),
-    "probes=all": f"`probes` must be usual, none or a list of {PROBES}; got all.",
-    "record=often": (
-        "`record` must be log:N, every, every:N, last:N, ends or a list of epochs, "
-        "N a positive number; got often."
-    ),
-    "defects=[sign_error@4]": (
-        "`defects` must name a layer that sign_error can be made in, here 1, 2, 3; "
-        "got sign_error@4."
-    ),
-    "defects=[weights_updated_before_backprop] optimizer=adam": (
-        "`defects` must fit the network; got weights_updated_before_backprop: "
-        "it needs optimizer=sgd without weight_decay."
-    ),
     "defects=[weights_updated_before_backprop] weight_decay=0.1": (
         "`defects` must fit the network; got weights_updated_before_backprop: "
         "it needs optimizer=sgd without weight_decay."
@@ -124,10 +74,6 @@ SENTENCES = {
     "batch_size=201": (
         "`batch_size` must be full or a whole number from 1 to 200, the number of training "
         "samples; got 201."
-    ),
-    "batch_size=0": (
-        "`batch_size` must be full or a whole number from 1 to 200, the number of training "
-        "samples; got 0."
     ),
     # what does not go together
     "output=tanh loss=binary_cross_entropy": (

@@ -10,6 +10,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from bpcore import DEFECTS, OPTIMIZERS
+from sweeps import setting
 from sweeps.config import SweepConfig
 from sweeps.errors import BadInput
 from sweeps.resolve import resolve, rounded
@@ -198,11 +199,9 @@ def test_more_replicates_begin_with_the_same_runs():
 
 
 def test_identity_belongs_to_the_version_of_the_core(monkeypatch):
-    from sweeps import resolve as module
-
     before = identity()
-    monkeypatch.setattr(module, "_SETTINGS", {})
-    monkeypatch.setattr(module, "ENGINE_VERSION", module.ENGINE_VERSION + 1)
+    monkeypatch.setattr(setting, "_SETTINGS", {})
+    monkeypatch.setattr(setting, "ENGINE_VERSION", setting.ENGINE_VERSION + 1)
     assert identity() != before
 
 
@@ -330,3 +329,106 @@ def test_every_defect_makes_another_run(defect):
     # A network in which all of them can be made.
     network = {"activation": "leaky_relu", "loss": "squared_error", "output": "sigmoid"}
     assert identity(**network, defects=[defect]) != identity(**network)
+
+
+REFUSED = [
+    (
+        {"optimizer": "adm"},
+        (
+            "`optimizer` must be one of sgd, momentum, nesterov, rmsprop, adam; got adm. Did "
+            "you mean adam?"
+        ),
+    ),
+    (
+        {"probes": ["grad_nrm"]},
+        (
+            "`probes` must be one of output_spread, act_mean, act_spread, dead_fraction, "
+            "saturated_fraction, grad_norm, weight_norm, update_ratio; got grad_nrm. Did you "
+            "mean grad_norm?"
+        ),
+    ),
+    (
+        {"width": [4, 0]},
+        "`width` must be a whole number, 1 or more, or a list of them; got [4, 0].",
+    ),
+    ({"width": "ten"}, "`width` must be a whole number, 1 or more, or a list of them; got ten."),
+    (
+        {"width": 100_000},
+        (
+            "`width` must make networks of at most 100000000 parameters; got 100000, which "
+            "makes 10000500001."
+        ),
+    ),
+    (
+        {"width": [4, 4], "depth": 3},
+        (
+            "`width` must list one number for each of depth=3 layers; got [4, 4]. Leave depth "
+            "out, or give one width for all layers."
+        ),
+    ),
+    ({"depth": 100_000}, "`depth` must be a whole number from 0 to 10000; got 100000."),
+    ({"lr": -0.1}, "`lr` must be a finite number, 0 or more; got -0.1."),
+    ({"lr": math.inf}, "`lr` must be a finite number, 0 or more; got inf."),
+    (
+        {"seed": 2**63},
+        ("`seed` must be a whole number from 0 to 9223372036854775807; got 9223372036854775808."),
+    ),
+    ({"replicates": 0}, "`replicates` must be a whole number from 1 to 10000000; got 0."),
+    ({"jobs": -1}, "`jobs` must be a whole number, 0 or more; 0 means one a core; got -1."),
+    ({"momentum": 1.0}, "`momentum` must be a number from 0 up to, but not including, 1; got 1.0."),
+    ({"init_low": 2.0}, "`init_low` must not be above init_high=1.0; got 2.0."),
+    (
+        {"lr_factor": [1.0, -2.0]},
+        "`lr_factor` must list finite numbers, 0 or more; got -2.0 for layer 2.",
+    ),
+    (
+        {"lr_factor": [1.0, 1.0, 1.0, 2.0, 1.0]},
+        (
+            "`lr_factor` must have a factor for each of the 3 layers at most; got 5 with [2.0, "
+            "1.0] for layers that are not there. Elements count from 0: lr_factor.0 is the "
+            "factor of layer 1."
+        ),
+    ),
+    (
+        {"probes": "all"},
+        (
+            "`probes` must be usual, none or a list of output_spread, act_mean, act_spread, "
+            "dead_fraction, saturated_fraction, grad_norm, weight_norm, update_ratio; got all."
+        ),
+    ),
+    (
+        {"record": "often"},
+        (
+            "`record` must be log:N, every, every:N, last:N, ends or a list of epochs, N a "
+            "positive number; got often."
+        ),
+    ),
+    (
+        {"defects": ["sign_error@4"]},
+        (
+            "`defects` must name a layer that sign_error can be made in, here 1, 2, 3; got "
+            "sign_error@4."
+        ),
+    ),
+    (
+        {"defects": ["weights_updated_before_backprop"], "optimizer": "adam"},
+        (
+            "`defects` must fit the network; got weights_updated_before_backprop: it needs "
+            "optimizer=sgd without weight_decay."
+        ),
+    ),
+    (
+        {"batch_size": 0},
+        (
+            "`batch_size` must be full or a whole number from 1 to 40, the number of training "
+            "samples; got 0."
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "sentence"), REFUSED)
+def test_a_value_outside_its_rule_is_refused_with_key_rule_and_value(changes, sentence):
+    with pytest.raises(BadInput) as refused:
+        resolve(config(**changes))
+    assert str(refused.value) == sentence

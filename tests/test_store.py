@@ -409,8 +409,8 @@ def test_an_empty_store_has_no_sweep_yet(made, capsys):
     status, _, err = command(["show", "mine", "--store", str(made.root)], capsys)
     assert status == 2
     assert err == (
-        f"`sweep` must be one of those in {made.root}: none yet; train one with python train.py; "
-        "got mine.\n"
+        f"`sweep` must be one of those in {made.root}, which has none yet; got mine. "
+        "Train one first: python train.py -m activation=relu,tanh\n"
     )
     status, out, _ = command(["list", "--store", str(made.root)], capsys)
     assert (status, out.rstrip().splitlines()[-1]) == (0, f"0 runs in {made.root}/.")

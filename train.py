@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -16,6 +17,7 @@ from sweeps.errors import BadInput, StoreFailed
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+MAIN = "BPCORE_MAIN_PROCESS"  # the process that reads the command line
 CONF = Path(__file__).resolve().parent / "conf"
 
 
@@ -33,8 +35,11 @@ def train_one(config: DictConfig) -> float:
 
     plain = OmegaConf.to_container(config, resolve=True)
     overrides = tuple(HydraConfig.get().overrides.task)
+    # In a launcher's worker process the command line is the launcher's.
+    elsewhere = os.environ.get(MAIN) != str(os.getpid())
+    command = shlex.join(["python", "train.py", *overrides]) if elsewhere else None
     try:
-        [loss] = run_cells([Cell(overrides, cast("dict[str, Any]", plain))])
+        [loss] = run_cells([Cell(overrides, cast("dict[str, Any]", plain))], command)
     except (BadInput, StoreFailed) as error:
         # Hydra announces any other exception with a line of its own.
         raise SystemExit(_say(str(error), 2 if isinstance(error, BadInput) else 1)) from error
@@ -92,6 +97,7 @@ def _with_hydra() -> None:
     """Hand over to Hydra, and make sentences of its complaints about input."""
     # Hydra would print tracebacks of our sentences, and exit with 1 for bad input.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    os.environ[MAIN] = str(os.getpid())
     import hydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException

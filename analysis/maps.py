@@ -62,7 +62,7 @@ def medians(
         raise ValueError(f"`--value` must be one of {known}; got {value}.")
     is_loss = value.startswith("final_loss")
     if is_loss:
-        frame = frame.assign(**{value: frame[value].where(np.isfinite(frame[value]), np.inf)})
+        frame = frame.assign(**{value: frame[value].mask(frame["outcome"] == "diverged", np.inf)})
     others = [axis for axis in axes if axis not in (x, y)]
     # As texts, because some axes hold lists, and null is not equal to itself.
     frame = frame.assign(**{axis: frame[axis].map(_text) for axis in others})

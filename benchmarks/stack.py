@@ -181,7 +181,7 @@ def measure(work: Work, rounds: int) -> tuple[float, float, float]:
     epochs = work.epochs_with_probes
     bare = replace(spec, epochs=epochs, record=(0, epochs))
     probed = replace(
-        bare, probes=StackSpec(sizes=(1, 1)).probes, record=epochs_to_record("log:50", epochs)
+        bare, probes=StackSpec(sizes=(1, 1)).probes, record=epochs_to_record("log:30", epochs)
     )
     without, with_probes = interleaved(
         [lambda: train(bare, runs, data), lambda: train(probed, runs, data)], max(rounds // 2, 3)

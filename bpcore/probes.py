@@ -68,7 +68,9 @@ class Accuracy:
             right = (a[:, 0] > self.midpoint) == (y[:, 0] > self.midpoint)
         else:
             right = _largest(a) == _largest(y)
-        self.right += np.count_nonzero(right, axis=1)
+        # NaN is no class, though comparing and ordering give it one.
+        sense = np.isfinite(np.add.reduce(a, axis=(1, 2)))
+        self.right += np.where(sense, np.count_nonzero(right, axis=1), np.nan)
         self.samples += network.samples
 
     def result(self) -> Array:
@@ -94,12 +96,12 @@ class Moments:
         self.mean: Array = np.zeros(1)
         self.squares: Array = np.zeros(1)
 
-    def add(self, rows: Array) -> None:
-        """Take in `(..., n)`: n more values of every row."""
+    def add(self, rows: Array, scratch: Array) -> None:
+        """Take in `(..., n)`: n more values of every row; `scratch` is an array of that shape."""
         n = rows.shape[-1]
         mean = np.add.reduce(rows, axis=-1, keepdims=True) / rows.dtype.type(n)
         # From the deviations, not from the squares: a small spread about a large mean counts.
-        deviations = rows - mean
+        deviations = np.subtract(rows, mean, out=scratch)
         squares = np.vecdot(deviations, deviations).astype(float)
         mean = mean[..., 0].astype(float)
         step = mean - self.mean
@@ -124,18 +126,17 @@ class OutputSpread:
 
     def add(self, network: Network) -> None:
         """Take in the outputs of these columns."""
-        self.moments.add(network.top.a)
+        self.moments.add(network.top.a, network.top.scratch)
 
     def result(self) -> Array:
         """Return `(R,)`."""
         return np.asarray(self.moments.deviation().mean(axis=1))
 
 
-def _units_together(layer: Layer) -> Array:
-    """View the activations of a layer as one row a run."""
-    R, units, m = layer.a_units.shape
+def _units_together(layer: Layer, array: Array) -> Array:
+    """View an array shaped like the activations of a layer as one row a run."""
     # The row of ones stands last, so what lies before it is contiguous.
-    return layer.a.reshape(R, -1)[:, : units * m]
+    return array.reshape(len(array), -1)[:, : layer.units * layer.samples]
 
 
 class ActivationMean:
@@ -150,7 +151,7 @@ class ActivationMean:
         """Add the activations of these columns up."""
         self.samples += network.samples
         for k, layer in enumerate(network.layers):
-            self.sums[:, k] += np.add.reduce(_units_together(layer), axis=1)
+            self.sums[:, k] += np.add.reduce(_units_together(layer, layer.a), axis=1)
 
     def result(self) -> Array:
         """Return `(R, L)`."""
@@ -166,7 +167,8 @@ class ActivationSpread:
     def add(self, network: Network) -> None:
         """Take in the activations of these columns, all units of a layer together."""
         for moments, layer in zip(self.moments, network.layers, strict=True):
-            moments.add(_units_together(layer))
+            scratch = _units_together(layer, layer.scratch)
+            moments.add(_units_together(layer, layer.a), scratch)
 
     def result(self) -> Array:
         """Return `(R, L)`."""
@@ -212,12 +214,11 @@ class SaturatedFraction:
         self.samples += network.samples
         for k, (bounds, layer) in enumerate(zip(self.bounds, network.layers, strict=True)):
             if bounds is not None:
-                a = _units_together(layer)
-                outside = a < bounds[0]
-                outside |= a > bounds[1]
+                a, (low, high) = _units_together(layer, layer.a), bounds
                 # Row by row: counting along an axis takes ten times as long.
-                counts = np.array([np.count_nonzero(row) for row in outside])
-                self.outside[:, k] += counts / layer.units
+                sides = zip(a < low, a > high, strict=True)
+                counts = [np.count_nonzero(x) + np.count_nonzero(y) for x, y in sides]
+                self.outside[:, k] += np.array(counts) / layer.units
 
     def result(self) -> Array:
         """Return `(R, L)`."""

@@ -76,8 +76,20 @@ class StackSpec:
         if len(self.sizes) < 2 or min(self.sizes) < 1:
             msg = f"`sizes` must be two or more positive numbers of units; got {self.sizes}."
             raise ValueError(msg)
+        if self.epochs < 0 or (self.batch_size is not None and self.batch_size < 1):
+            msg = (
+                "`epochs` must be 0 or more and `batch_size` 1 or more; "
+                f"got {self.epochs} and {self.batch_size}."
+            )
+            raise ValueError(msg)
         if not self.record:
             object.__setattr__(self, "record", tuple(sorted({0, self.epochs})))
+        if list(self.record) != sorted({0, *self.record, self.epochs}):
+            msg = (
+                f"`record` must ascend from 0 to epochs={self.epochs}; got {self.record}. "
+                "epochs_to_record makes one."
+            )
+            raise ValueError(msg)
         check_pairing(self.output, self.loss, self.sizes[-1])
         check_defects(self.defects, self)
 

@@ -21,7 +21,7 @@ from bpcore.start import start
 CHECK_EVERY = 10
 # Evaluation goes through the data in pieces of this many columns, to stay in the cache.
 CHUNK = 512
-# Stacks of this size train fastest; the optimum is flat (benchmarks/stack.py --sizes).
+# Stacks of this size train fastest; the optimum is flat.
 STACK_BYTES = 2 * 1024 * 1024
 STACK_RUNS = (8, 64)
 
@@ -274,9 +274,16 @@ def train_stack(spec: StackSpec, runs: Sequence[RunSpec], data: Data) -> StackRe
         data: prepared data.
 
     Raises:
-        ValueError: a run has a weight decay and `spec.decays` is false.
+        ValueError: the data do not fit the network, or a run has a weight decay and the spec
+            says `decays=False`.
     """
     began = time.perf_counter()
+    for name, n in (("X", spec.sizes[0]), ("X_test", spec.sizes[0]), ("Y", spec.sizes[-1])):
+        m = data.X_test.shape[1] if name == "X_test" else data.X.shape[1]
+        shape = getattr(data, name).shape
+        if shape != (n, m):
+            msg = f"`{name}` must be ({n}, {m}) for sizes={spec.sizes}, one sample a column; "
+            raise ValueError(msg + f"got {shape}.")
     if not spec.decays and any(run.weight_decay for run in runs):
         msg = "`decays` must be true in the spec of runs with a weight_decay; got false."
         raise ValueError(msg)

@@ -7,7 +7,7 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +47,7 @@ def command_line() -> str:
     return shlex.join(["python", *arguments]) if arguments else "python"
 
 
-def ask(cells: Sequence[Cell | Problem]) -> Sweep:
+def ask(cells: Sequence[Cell | Problem], command: str | None = None) -> Sweep:
     """Resolve cells into a sweep.
 
     Raises:
@@ -75,7 +75,7 @@ def ask(cells: Sequence[Cell | Problem]) -> Sweep:
         raise BadInput("`store` must be a directory; got nothing. Give one with store=DIR.")
     if options["save_params"]:
         _check_save_params(Path(options["save_params"]), len(good))
-    return _sweep(Path(options["store"]), good, values, runs)
+    return _sweep(command or command_line(), Path(options["store"]), good, values, runs)
 
 
 def _check_save_params(path: Path, cells: int) -> None:
@@ -90,7 +90,11 @@ def _check_save_params(path: Path, cells: int) -> None:
 
 
 def _sweep(
-    store: Path, cells: list[Cell], values: list[dict[str, Any]], runs: list[list[Run]]
+    command: str,
+    store: Path,
+    cells: list[Cell],
+    values: list[dict[str, Any]],
+    runs: list[list[Run]],
 ) -> Sweep:
     axes = _axes(values)
     name = cells[0].config["name"] or _name(axes, cells[0].config, runs)
@@ -99,12 +103,12 @@ def _sweep(
         raise BadInput(
             f"`name` must be letters, digits, - _ and . only, as it names files; got {name}."
         )
-    return Sweep(name, command_line(), store, axes, cells, values, runs)
+    return Sweep(name, command, store, axes, cells, values, runs)
 
 
 def together(a: Sweep, b: Sweep) -> Sweep:
     """Return one sweep with the cells of both."""
-    return _sweep(a.store, a.cells + b.cells, a.values + b.values, a.runs + b.runs)
+    return _sweep(a.command, a.store, a.cells + b.cells, a.values + b.values, a.runs + b.runs)
 
 
 def _listed(
@@ -149,10 +153,18 @@ def _axes(values: list[dict[str, Any]]) -> dict[str, list[Any]]:
 
 def _name(axes: dict[str, list[Any]], options: dict[str, Any], runs: list[list[Run]]) -> str:
     """Name a sweep by its axes and its runs: the same runs, the same name."""
-    ids = sorted({run.id for cell in runs for run in cell})
-    digest = hashlib.sha256("".join(ids).encode()).hexdigest()[:6]
     words = [axis.rpartition(".")[2] for axis in list(axes)[:4]] or [options["activation"]]
-    return "-".join([*words, digest])
+    return "-".join([*words, _digest(runs)])
+
+
+def _digest(runs: list[list[Run]]) -> str:
+    ids = sorted({run.id for cell in runs for run in cell})
+    return hashlib.sha256("".join(ids).encode()).hexdigest()[:6]
+
+
+def renamed(sweep: Sweep) -> Sweep:
+    """Return the sweep under a name that tells its runs from those of its namesake."""
+    return replace(sweep, name=f"{sweep.name}-{_digest(sweep.runs)}")
 
 
 def manifest(sweep: Sweep) -> tuple[dict[str, Any], pa.Table]:

@@ -15,11 +15,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from sweeps.errors import BadInput
+
 
 def read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read a Parquet file, or some of its columns."""
-    with pq.ParquetFile(path) as file:
-        return file.read(columns=None if columns is None else list(columns))
+    """Read a Parquet file, or some of its columns.
+
+    Raises:
+        BadInput: it is no whole Parquet file.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            return file.read(columns=None if columns is None else list(columns))
+    except pa.ArrowInvalid as error:
+        raise BadInput(
+            f"{path} must be a whole Parquet file; got one that cannot be read: {error} "
+            "Delete it and give the command again: what was in it is trained anew."
+        ) from error
 
 
 def column(values: Sequence[Any] | NDArray[Any], type_: pa.DataType) -> pa.Array:

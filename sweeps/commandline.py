@@ -8,13 +8,10 @@ grammar are checked here. Types and values are the schema's business, `hydra.*` 
 from __future__ import annotations
 
 import contextlib
-import functools
 import re
-import shlex
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -23,7 +20,6 @@ from sweeps.config import LAYERS_WITH_FACTORS
 from sweeps.errors import BadInput, nearest, one_of
 from sweeps.helptext import (
     GROUPS,
-    KEYS,
     PER_LAYER,
     SWEEP_KEYS,
     group_options,
@@ -31,6 +27,19 @@ from sweeps.helptext import (
     help_text,
     is_key,
     respelled,
+)
+from sweeps.spelling import (
+    FREE_TEXT,
+    LISTS,
+    bad,
+    closers,
+    for_shell,
+    functions,
+    joined,
+    parse,
+    quoted,
+    type_of,
+    write,
 )
 
 # Hydra's flags, as the argparse parser of Hydra 1.3 declares them.
@@ -56,10 +65,6 @@ INFO_TOPICS = frozenset({"all", "config", "defaults", "defaults-tree", "plugins"
 UNCHECKED = frozenset({"--hydra-help", "--version", "--shell-completion", "--experimental-rerun"})
 ONE_CONFIGURATION = ("--cfg", "--info", "--run")
 
-# Keys whose value is a text of the user's own, in which Hydra may see grammar that is none.
-FREE_TEXT = frozenset({"only", "name", "store", "save_params", "data.path", "data.target"})
-LISTS = frozenset({"width", "defects", "probes", "record", "zip"})
-BRACKETS: Mapping[str, str] = MappingProxyType({"[": "]", "(": ")", "{": "}"})
 
 _Options = Mapping[str, Collection[str] | None]
 _Dashed = tuple[str, list[str]]
@@ -113,6 +118,7 @@ def prepare(argv: Sequence[str], conf_dir: Path) -> list[str]:
         _refuse_dashes(token, following, options)
     checked = [_checked(word, texts[i + 1 :], options) for i, word in enumerate(words)]
     _check_given_once(words, options)
+    _check_sweeper(words)
     swept = [text for text, is_sweep in checked if is_sweep]
     is_chosen = _mode_is_chosen(words)
     _check_one_configuration(given, swept, is_chosen)
@@ -176,11 +182,11 @@ def _refuse_dashes(token: str, following: Sequence[str], options: _Options) -> N
         return
     if not equals and following and not re.match("-|.*=", following[0]):
         token, value = f"{token} {following[0]}", following[0]
-    elif not value and _type_of(key) == "bool":
+    elif not value and type_of(key) == "bool":
         value = "true"
-    remedies = [value, _quoted(value)] if key in FREE_TEXT else [value]
+    remedies = [value, quoted(value)] if key in FREE_TEXT else [value]
     good = _first_good(key, remedies, options) or "VALUE"
-    raise _bad(typed, "be written as key=value, without dashes", token, _write(key, good))
+    raise bad(typed, "be written as key=value, without dashes", token, write(key, good))
 
 
 def _mode_is_chosen(words: Sequence[_Word]) -> bool:
@@ -198,10 +204,20 @@ def _check_one_configuration(given: Collection[str], swept: Sequence[str], is_ch
         if swept and not (is_chosen and flag == "--run"):
             key = _Word.read(swept[0]).key
             hint = f" {flag} is for one configuration: choose one value of {key}."
-            raise _bad(key, f"have one value beside {flag}", swept[0], hint)
+            raise bad(key, f"have one value beside {flag}", swept[0], hint)
         if "--multirun" in given:
             hint = f" {flag} is for one configuration: leave -m out."
-            raise _bad(flag, "stand without -m", f"{flag} and -m", hint)
+            raise bad(flag, "stand without -m", f"{flag} and -m", hint)
+
+
+def _check_sweeper(words: Sequence[_Word]) -> None:
+    """Refuse what only our sweeper understands beside another one, which would ignore it."""
+    other = next((word for word in words if word.key == "hydra/sweeper"), None)
+    if other is None or other.text.endswith("=bpcore"):
+        return
+    for word in words:
+        if word.key in ("zip", "only"):
+            raise bad(word.key, f"be left out with {other.text}", word.text, "")
 
 
 def _options(
@@ -219,9 +235,12 @@ def _check_key(word: _Word, options: _Options) -> None:
         raise _bare(word, options)
     if not is_key(word.key):
         raise _unknown(word)
+    if word.key == "data.name":
+        rule = "come with a data set's other settings"
+        raise bad(word.key, rule, word.text, f" Write data={word.text.partition('=')[2]}.")
     if word.prefix.startswith("~"):
         hint = f" Leave {word.text} out, or give another value as {word.key}=VALUE."
-        raise _bad(word.key, "keep a value, since a run needs every key", word.text, hint)
+        raise bad(word.key, "keep a value, since a run needs every key", word.text, hint)
 
 
 def _bare(word: _Word, options: _Options) -> BadInput:
@@ -230,25 +249,25 @@ def _bare(word: _Word, options: _Options) -> BadInput:
     groups = [group for group in GROUPS if word.text in (options[group] or ())]
     hint = " `python train.py --help` lists the keys."
     if groups:
-        hint = _write(groups[0], word.text)
-    elif key and _type_of(key) == "bool":
-        hint = _write(key, "true")
+        hint = write(groups[0], word.text)
+    elif key and type_of(key) == "bool":
+        hint = write(key, "true")
     elif key:
         hint = f" Write {key}=VALUE, with no space around the equals sign."
-    return _bad(word.text, "have the form key=value", word.text, hint)
+    return bad(word.text, "have the form key=value", word.text, hint)
 
 
 def _unknown(word: _Word) -> BadInput:
     base, _, number = word.key.rpartition(".")
     if number.isdecimal() and base in PER_LAYER:
         rule = f"be a key from {base}.0 to {base}.{LAYERS_WITH_FACTORS - 1}, one for each layer"
-        return _bad(word.key, rule, word.text, "")
+        return bad(word.key, rule, word.text, "")
     if number.isdecimal() and base in LISTS:
         hint = f" Only {' and '.join(PER_LAYER)} have numbered keys: write {base} as a whole list."
-        return _bad(word.key, "be a known key", word.text, hint)
+        return bad(word.key, "be a known key", word.text, hint)
     close = guess(word.key)
     hint = f" Did you mean {close}?" if close else " `python train.py --help` lists the keys."
-    return _bad(word.key, "be a known key", word.text, hint)
+    return bad(word.key, "be a known key", word.text, hint)
 
 
 def _check_given_once(words: Sequence[_Word], options: _Options) -> None:
@@ -263,8 +282,8 @@ def _check_given_once(words: Sequence[_Word], options: _Options) -> None:
         hint = " Keep one of them."
         joined = ",".join(dict.fromkeys(word.value for word in same))
         if "," in joined and _first_good(key, [joined], options):
-            hint = f" Keep one of them, or sweep over all of them: {_for_shell(key, joined)}."
-        raise _bad(key, "be given once", " and ".join(word.text for word in same), hint)
+            hint = f" Keep one of them, or sweep over all of them: {for_shell(key, joined)}."
+        raise bad(key, "be given once", " and ".join(word.text for word in same), hint)
 
 
 def _checked(word: _Word, following: Sequence[str], options: _Options) -> tuple[str, bool]:
@@ -272,7 +291,7 @@ def _checked(word: _Word, following: Sequence[str], options: _Options) -> tuple[
     if word.is_hydras:
         return word.text, False
     _check_key(word, options)
-    parsed = _parse(word.text) if word.value.strip() else None
+    parsed = parse(word.text) if word.value.strip() else None
     if parsed is None:
         raise _malformed(word, following, options)
     return _check_value(word, parsed, options)
@@ -286,7 +305,7 @@ def _check_value(word: _Word, parsed: Any, options: _Options) -> tuple[str, bool
     """
     if not _is_flat(parsed.value()):
         hint = " List every value instead of the function."
-        raise _bad(word.key, "be either a list of values or one function", word.text, hint)
+        raise bad(word.key, "be either a list of values or one function", word.text, hint)
     is_sweep = bool(parsed.is_sweep_override())
     if is_sweep:
         _check_sweep(word, parsed)
@@ -295,7 +314,7 @@ def _check_value(word: _Word, parsed: Any, options: _Options) -> tuple[str, bool
     expanded = _with_log_expanded(word)
     if word.prefix not in ("", "++") or (word.prefix and word.key in GROUPS):
         rule = f"be set without {word.prefix}, since it is a key already"
-        raise _bad(word.key, rule, word.text, _write(word.key, word.value))
+        raise bad(word.key, rule, word.text, write(word.key, word.value))
     return expanded, is_sweep or expanded != word.text
 
 
@@ -304,7 +323,7 @@ def _first_good(key: str, values: Sequence[str], options: _Options) -> str | Non
     for value in values:
         # The shell will have made a path of ~.
         word = _Word.read(f"{key}={value.removeprefix('~') if value[:2] == '~/' else value}")
-        parsed = _parse(word.text) if word.value.strip() else None
+        parsed = parse(word.text) if word.value.strip() else None
         with contextlib.suppress(BadInput):
             if parsed is not None:
                 _check_value(word, parsed, options)
@@ -316,14 +335,14 @@ def _check_sweep(word: _Word, parsed: Any) -> None:
     """Refuse axes of keys that a sweep has only once, and empty ranges."""
     if word.key in SWEEP_KEYS:
         value = f"[{word.value}]" if word.key in LISTS else word.value
-        hint = _write(word.key, value) if word.key in LISTS else ""
+        hint = write(word.key, value) if word.key in LISTS else ""
         if word.key in FREE_TEXT:
-            hint = _write(word.key, _quoted(word.value))
-        raise _bad(word.key, "have one value for the whole sweep", word.text, hint)
+            hint = write(word.key, quoted(word.value))
+        raise bad(word.key, "have one value for the whole sweep", word.text, hint)
     value = parsed.value()
     if parsed.is_range_sweep() and (value.stop - value.start) * value.step <= 0:
         hint = " The second number is left out, and the third, the step, leads towards it."
-        raise _bad(word.key, "be swept over a range that has values", word.text, hint)
+        raise bad(word.key, "be swept over a range that has values", word.text, hint)
 
 
 def _is_flat(value: Any) -> bool:
@@ -345,10 +364,10 @@ def _check_choice(word: _Word, parsed: Any, options: Collection[str] | None) -> 
             raise _no_such_choice(word.key, name, options)
     if word.key == "experiment" and (parsed.is_sweep_override() or isinstance(value, list)):
         rule = "be one, since experiments are swept one at a time"
-        raise _bad(word.key, rule, word.text, " Give one command for each experiment.")
+        raise bad(word.key, rule, word.text, " Give one command for each experiment.")
     if isinstance(value, list):
         rule = "be chosen without brackets"
-        raise _bad(word.key, rule, word.text, _write(word.key, ",".join(names) or "NAME"))
+        raise bad(word.key, rule, word.text, write(word.key, ",".join(names) or "NAME"))
 
 
 def _names_chosen(word: _Word, value: Any, options: Collection[str]) -> list[str]:
@@ -364,7 +383,7 @@ def _no_such_choice(group: str, name: str, options: Collection[str]) -> BadInput
     if options:
         return BadInput(one_of(group, name, options))
     hint = f" Leave {group} out."
-    return _bad(group, f"be a file of conf/{group}, which has none", f"{group}={name}", hint)
+    return bad(group, f"be a file of conf/{group}, which has none", f"{group}={name}", hint)
 
 
 def _with_log_expanded(word: _Word) -> str:
@@ -372,7 +391,7 @@ def _with_log_expanded(word: _Word) -> str:
 
     Keys that are no numbers keep their text: `record=log:50` means something else.
     """
-    type_ = _type_of(word.key)
+    type_ = type_of(word.key)
     whole = type_.startswith("int") or word.key in ("width", "batch_size")
     if "log:" not in word.value or not (whole or type_.startswith("float")):
         return word.text
@@ -403,111 +422,31 @@ def _malformed(word: _Word, following: Sequence[str], options: _Options) -> BadI
         rule = "stand in two pairs of quotes, one for the shell and one for Hydra"
         if value.startswith("~"):
             rule = "not begin with ~, which has no meaning to Hydra"
-        remedies = [_quoted(value)]
+        remedies = [quoted(value)]
     elif not value:
         rule = "have a value behind its equals sign"
-        remedies = list(_joined("", following))
+        remedies = list(joined("", following))
         hint = f" Write {key}=VALUE, or leave it out."
-    elif closers := _closers(value):
+    elif missing := closers(value):
         rule = "have its brackets and quotes closed"
-        remedies = [*_joined(value, following), value + closers, no_commas + closers]
+        remedies = [*joined(value, following), value + missing, no_commas + missing]
     elif no_commas != value:
         rule = "have a value on both sides of each comma"
-        remedies = [*_joined(value, following), no_commas]
-    elif called and called[1] not in _functions():
+        remedies = [*joined(value, following), no_commas]
+    elif called and called[1] not in functions():
         return _no_such_function(word, called[1])
     else:
         rule = "follow Hydra's grammar"
         inner = value.strip(" =()[]{}")
         remedies = [] if called else [f"[{inner}]" if key in LISTS else inner]
     good = _first_good(key, remedies, options)
-    return _bad(key, rule, word.text, hint if good is None else _write(key, good))
+    return bad(key, rule, word.text, hint if good is None else write(key, good))
 
 
 def _no_such_function(word: _Word, name: str) -> BadInput:
-    close = nearest(name, _functions())
+    close = nearest(name, functions())
     hint = f" Did you mean {close}?" if close else " `python train.py --help` shows how to sweep."
-    if name.startswith(("log", "geom")) and "float" in _type_of(word.key):
+    if name.startswith(("log", "geom")) and "float" in type_of(word.key):
         hint = f" Write {word.key}=log:LOW:HIGH:COUNT for values spaced by equal factors."
-    rule = f"use one of Hydra's functions ({', '.join(sorted(_functions()))})"
-    return _bad(word.key, rule, word.text, hint)
-
-
-def _joined(value: str, following: Sequence[str]) -> Iterator[str]:
-    """Yield `value` with one, two, ... of the words behind it that are no overrides."""
-    for word in takewhile(lambda text: "=" not in text and not is_key(text), following):
-        value += word
-        yield value
-
-
-def _closers(value: str) -> str:
-    """Return the quotes and brackets that are open at the end of `value`, innermost first."""
-    quote, expected = "", ""
-    for sign in value:
-        if quote or sign in "'\"":
-            quote = "" if sign == quote else quote or sign
-        elif sign in BRACKETS:
-            expected = BRACKETS[sign] + expected
-        elif sign == expected[:1]:
-            expected = expected[1:]
-    return quote + expected
-
-
-def _quoted(value: str) -> str:
-    """Quote a text for Hydra, by the quotes that it does not contain itself where possible.
-
-    A leading `~/` is left to `_for_shell`: between quotes no shell would expand it.
-    """
-    if value.startswith("~/"):
-        return value
-    if value.count("'") + value.count('"') == 1:  # half a pair was forgotten, or is an apostrophe
-        value = value.strip("'\"")
-    quote = '"' if "'" in value and '"' not in value else "'"
-    return quote + (value.replace("'", '"') if quote == "'" else value) + quote
-
-
-def _for_shell(key: str, value: str) -> str:
-    """Spell an override for a POSIX shell, Hydra's own quotes readable inside the shell's."""
-    if value.startswith("~/"):
-        return f'{key}="$HOME{value[1:]}"'  # not every shell expands ~ behind an equals sign
-    if value[:1] in ("'", '"'):
-        return f'{key}="' + re.sub(r'(["$`\\])', r"\\\1", value) + '"'
-    is_safe = re.fullmatch(r"[\w.,:@/+%=\[\]-]*", value)
-    return f"{key}={value}" if is_safe else f"{key}={shlex.quote(value)}"
-
-
-def _write(key: str, value: str) -> str:
-    return f" Write {_for_shell(key, value)}."
-
-
-def _bad(what: str, rule: str, got: str, hint: str) -> BadInput:
-    got = got if len(got) <= 80 else got[:77] + "..."
-    what = what or "''"
-    return BadInput(f"`{what}` must {rule}; got {got or 'nothing'}.{hint}")
-
-
-def _type_of(key: str) -> str:
-    if key.startswith(PER_LAYER) and key not in KEYS:
-        return "float"
-    return KEYS[key].type if key in KEYS else ""
-
-
-@functools.cache
-def _parser() -> Any:
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    return OverridesParser.create()
-
-
-def _functions() -> Collection[str]:
-    return list(_parser().functions.definitions)
-
-
-def _parse(text: str) -> Any:
-    """Parse an override by Hydra's grammar; None where it does not follow it."""
-    from hydra.errors import HydraException
-
-    try:
-        return _parser().parse_override(text)
-    except HydraException:
-        return None
+    rule = f"use one of Hydra's functions ({', '.join(sorted(functions()))})"
+    return bad(word.key, rule, word.text, hint)

@@ -76,7 +76,7 @@ class RunConfig:
     dtype: str = _key("float64 or float32", "float64")
     defects: list[str] = _key("mistakes to train with: name, name@layer", [])
     probes: Any = _key("usual, none, or a list of probes", "usual")
-    record: Any = _key("log:N, every, every:N, last:N, ends, or a list of epochs", "log:50")
+    record: Any = _key("log:N, every, every:N, last:N, ends, or a list of epochs", "log:30")
     data: DataConfig = field(default_factory=DataConfig)
 
 

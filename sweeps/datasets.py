@@ -11,8 +11,6 @@ import functools
 import hashlib
 import json
 import math
-import os
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -27,6 +25,7 @@ from sweeps import drawn, readers
 from sweeps.config import DataConfig
 from sweeps.drawn import Array, Source
 from sweeps.errors import BadInput, one_of
+from sweeps.whole import write_whole
 
 # Child streams of data.seed; they begin at 1 because SeedSequence takes [s, 0] for [s].
 DRAWING, SPLITTING = 1, 2
@@ -143,16 +142,15 @@ def save(prepared: Prepared, store: Path) -> Path:
     if final.exists():
         return final
     final.parent.mkdir(parents=True, exist_ok=True)
-    partial = final.with_name(f".{prepared.digest}-{os.getpid()}-{uuid.uuid4().hex}.tmp")
     content: dict[str, Any] = {name: getattr(prepared, name) for name in ARRAYS}
     for name in ("name", "classes", "features"):
         content[name] = np.array(getattr(prepared, name), dtype=np.str_)
-    try:
-        with partial.open("xb") as stream:
+
+    def write(path: Path) -> None:
+        with path.open("xb") as stream:
             np.savez(stream, midpoint=np.float64(prepared.midpoint), **content)
-        partial.replace(final)
-    finally:
-        partial.unlink(missing_ok=True)
+
+    write_whole(final, write)
     return final
 
 

@@ -101,9 +101,9 @@ def spirals(
         classes: Number of arms, evenly turned against each other.
 
     Source:
-        CS231n, "Putting it together: minimal neural network case study". There every arm begins at
-        radius 0, so that the arms share a point with contradicting labels; here n points of an
-        arm have radii 1/n, 2/n ... 1.
+        After CS231n, "Putting it together: minimal neural network case study", whose arms turn by
+        4 radians each, follow each other at 4 radians, have noise 0.2 and share the point at
+        radius 0; here arms are evenly spaced and the n points of one have radii 1/n, 2/n ... 1.
     """
     label = _labels(samples, classes)
     radius = np.concatenate([np.arange(1, n + 1) / n for n in _shares(samples, classes) if n])

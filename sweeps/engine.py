@@ -6,7 +6,6 @@ Our launcher calls `run_cells` with many cells, train.py under any other launche
 from __future__ import annotations
 
 import math
-import os
 import statistics
 import time
 from collections.abc import Sequence
@@ -17,15 +16,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from bpcore import train_stack
 from sweeps import datasets, plan, workers
-from sweeps.asked import Sweep, ask, manifest, together
+from sweeps.asked import Sweep, ask, manifest, renamed, together
 from sweeps.errors import BadInput
 from sweeps.plan import Stack
 from sweeps.progress import progress
-from sweeps.resolve import core_data
 from sweeps.scanning import scan
 from sweeps.store import Store, Writer
+from sweeps.whole import write_whole
 
 if TYPE_CHECKING:
     from sweeps.compose import Cell, Problem
@@ -59,11 +57,13 @@ class Done:
 DONE: list[Done] = []
 
 
-def run_cells(cells: Sequence[Cell | Problem]) -> list[float]:
+def run_cells(cells: Sequence[Cell | Problem], command: str | None = None) -> list[float]:
     """Train what is not in the store, and return the median final loss of each cell.
 
     Args:
         cells: composed cells; problems among them are reported together with invalid ones.
+        command: what trains them, where it is not this process's own command line: then they
+            are a sweep of their own.
 
     Returns:
         A number a cell, in their order; diverged runs count as inf. NaN never occurs.
@@ -72,16 +72,18 @@ def run_cells(cells: Sequence[Cell | Problem]) -> list[float]:
         BadInput: a cell cannot be trained; nothing has been.
         StoreFailed: the store could not be written on the way.
     """
-    asked = ask(cells)
+    asked = ask(cells, command)
+    if command:
+        DONE.clear()
     if DONE:
         DONE[0].sweep = together(DONE[0].sweep, asked)
     else:
         DONE.append(Done(asked))
     done, options = DONE[0], asked.cells[0].config
     runs = [run for runs in asked.runs for run in runs]
-    jobs = options["jobs"] or os.cpu_count() or 1
+    jobs = options["jobs"] or workers.cores()
     if options["plan"]:
-        known = Store(asked.store).known() if asked.store.is_dir() else set()
+        known = _known(asked.store)
         done.planned = (done.planned or []) + plan.stacks(runs, known, jobs)
         return [float("inf")] * len(cells)
     store = Store(asked.store)
@@ -93,12 +95,24 @@ def run_cells(cells: Sequence[Cell | Problem]) -> list[float]:
     finally:
         done.seconds += time.monotonic() - began
     if options["save_params"]:
+        _save_data(store, done)
         _save_params(Path(options["save_params"]), asked)
     return _losses(asked)
 
 
+def _known(root: Path) -> set[str]:
+    """Return what a store has, without making one."""
+    if not (root / "parts").is_dir():
+        return set()
+    return set(scan(root, None, ["run"])["run"].to_pylist())
+
+
 def _write_manifest(store: Store, done: Done) -> None:
     name = done.sweep.name
+    if name != done.manifest and not store.members(name) <= set(done.sweep.ids):
+        # Another sweep of this name has runs that this one lacks: it stays what it is.
+        done.sweep = renamed(done.sweep)
+        name = done.sweep.name
     isnew = not store.has_manifest(name)
     store.write_manifest(name, *manifest(done.sweep))
     if done.manifest and done.manifest != name:
@@ -109,12 +123,7 @@ def _write_manifest(store: Store, done: Done) -> None:
 def _train(store: Store, wanted: list[Stack], jobs: int, done: Done) -> None:
     if not wanted:
         return
-    prepared = {r.setting.prepared.digest: r.setting.prepared for rs in done.sweep.runs for r in rs}
-    for digest in {stack.digest for stack in wanted}:
-        try:
-            datasets.save(prepared[digest], store.root)
-        except OSError as error:
-            raise store.failure(error) from error
+    _save_data(store, done)
     total = sum(stack.work for stack in wanted)
     alone = jobs == 1 or total < ALONE_WORK
     tasks = plan.tasks(wanted, 1 if alone else jobs)
@@ -130,6 +139,16 @@ def _train(store: Store, wanted: list[Stack], jobs: int, done: Done) -> None:
             done.trained += len(trained.rows)
             done.engine_seconds += trained.seconds
             bar.advance(len(trained.rows), trained.work, trained.diverged)
+
+
+def _save_data(store: Store, done: Done) -> None:
+    """Put the arrays where workers find them."""
+    prepared = {runs[0].setting.prepared.digest: runs[0].setting for runs in done.sweep.runs}
+    for setting in prepared.values():
+        try:
+            datasets.save(setting.prepared, store.root)
+        except OSError as error:
+            raise store.failure(error) from error
 
 
 def read(sweep: Sweep) -> pa.Table:
@@ -149,19 +168,24 @@ def _losses(sweep: Sweep) -> list[float]:
 
 
 def _save_params(path: Path, sweep: Sweep) -> None:
-    """Train the cell once more, which gives the same bits, and keep its parameters.
+    """Train the cell once more and keep its parameters; on one machine that gives the same bits.
 
     Arrays are `W1` `(replicates, n_out, n_in)`, `b1` `(replicates, n_out)`, ...
     """
-    runs = sweep.runs[0]
-    result = train_stack(
-        runs[0].spec, [run.run for run in runs], core_data(runs[0].setting.prepared)
-    )
-    each = [result[r].params for r in range(len(result))]
+    each = [
+        result[r].params
+        for stack in plan.stacks(sweep.runs[0], set())
+        for result in [workers.train_alone(stack, sweep.store)]
+        for r in range(len(result))
+    ]
     stacked = {name: np.stack([params[name] for params in each]) for name in each[0]}
-    try:
-        with path.open("wb") as file:
+
+    def write(to: Path) -> None:
+        with to.open("wb") as file:
             np.savez(file, allow_pickle=False, **stacked)
+
+    try:
+        write_whole(path, write)
     except OSError as error:
         raise BadInput(
             f"`save_params` must be a file that can be written; got {path}: {error.strerror}."

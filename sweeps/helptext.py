@@ -210,9 +210,18 @@ def _key_sections() -> list[str]:
     for name, key in KEYS.items():
         if name in SECTIONS:
             lines += ["", SECTIONS[name]]
+        if name == "data.name":  # it comes with data=NAME
+            continue
         left = f"  {name:<20}{key.type:<15}{key.default:<10}"
         lines.append(_rows(left, key.help, len(left)))
     return lines
+
+
+def _usual_data(conf_dir: Path) -> str:
+    file = conf_dir / "config.yaml"
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    found = re.search(r"^ *- data: (\w+)", text, re.MULTILINE)
+    return found[1] if found else "none"
 
 
 def help_text(conf_dir: Path) -> str:
@@ -220,11 +229,12 @@ def help_text(conf_dir: Path) -> str:
     options = {group: group_options(conf_dir, group) for group in GROUPS}
     shown = EXAMPLES.format(experiment=next(iter(options["experiment"]), "NAME"))
     factors = f"{' and '.join(PER_LAYER)} take numbers .0 to .{LAYERS_WITH_FACTORS - 1} as well."
+    data = _group_section("data", options["data"])
     parts = [
         "Usage: python train.py [-m] [key=value ...]",
         INTRODUCTION.rstrip(),
         "Examples\n" + shown.rstrip(),
-        "\n".join(["Data sets", *_group_section("data", options["data"])]),
+        "\n".join([f"Data sets ({_usual_data(conf_dir)}, if none is chosen)", *data]),
         "\n".join(["Experiments", *_group_section("experiment", options["experiment"])]),
         "Sweeping\n" + SWEEPING.rstrip(),
         "Keys: type, default, meaning\n" + "\n".join(_key_sections()).lstrip("\n") + "\n" + factors,

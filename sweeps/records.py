@@ -117,7 +117,8 @@ def _members(
     if sweep is None:
         return ids
     members = manifest(store, sweep)[1]["run"].to_pylist()
-    return members if ids is None else [run for run in members if run in set(ids)]
+    wanted = set(members if ids is None else ids)
+    return [run for run in members if run in wanted]
 
 
 def sweeps(store: str | Path = "store") -> list[str]:

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bpcore import Data, RunSpec, StackSpec
+from sweeps.checks import ONES, check_run, rounded
 from sweeps.datasets import Prepared
 from sweeps.errors import BadInput
-from sweeps.rules import ONES, check_run, rounded
 from sweeps.setting import Setting, setting_of
 
 
@@ -70,9 +70,9 @@ def _run_spec(config: Mapping[str, Any], setting: Setting) -> RunSpec:
         lr=rounded(config["lr"]),
         lr_factor=_factors(config, "lr_factor", layers),
         init=setting.init,
-        init_scale=rounded(config["init_scale"]),
-        scale_factor=_factors(config, "scale_factor", layers),
         # What is not used is not part of what a run is.
+        init_scale=1.0 if setting.init == "zeros" else rounded(config["init_scale"]),
+        scale_factor=_factors(config, "scale_factor", layers),
         init_low=rounded(config["init_low"]) if uniform else -1.0,
         init_high=rounded(config["init_high"]) if uniform else 1.0,
         bias_scale=rounded(config["bias_scale"]) if setting.spec.bias else 0.0,

@@ -44,7 +44,7 @@ def table(stack: Stack, result: StackResult, provenance: str) -> pa.Table:
         columns[name] = [getattr(run, name) for run in runs]
     for name in stack.columns[0]:
         columns[name] = [setting[name] for setting in stack.columns]
-    columns |= _histories(result)
+    columns |= _histories(stack, result)
     arrays = [
         columns[name]
         if isinstance(columns.get(name), pa.Array)
@@ -68,7 +68,14 @@ def _dead_fraction(result: StackResult) -> NDArray[Any]:
     return np.asarray(by_layer @ hidden / hidden.sum())
 
 
-def _histories(result: StackResult) -> dict[str, pa.Array]:
+def _measured(name: str, stack: Stack) -> bool:
+    """Say whether there was anything to measure; never by values, which depend on the stack."""
+    setting = stack.columns[0]
+    there = setting["samples_test"] > 0 if name.endswith("_test") else True
+    return there and (setting["classes"] > 0 or not name.startswith("accuracy"))
+
+
+def _histories(stack: Stack, result: StackResult) -> dict[str, pa.Array]:
     """Cut every history at the run's end and lay it out as a list column."""
     K = len(result.spec.record)
     kept = np.arange(K) < result.recorded[:, None]
@@ -78,8 +85,8 @@ def _histories(result: StackResult) -> dict[str, pa.Array]:
     for name, values in result.history.items():
         chosen = values[kept]
         if values.ndim == 2:  # (R, K): one value an epoch
-            if name != "loss" and np.isnan(chosen).all():
-                continue  # no test split, or no accuracy
+            if not _measured(name, stack):
+                continue
             items = numbers(chosen, pa.float64())
         else:
             with np.errstate(over="ignore"):  # of a run that explodes: inf will do

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sweeps.columns import column, read
-from sweeps.schema import SCALAR_COLUMNS, SCHEMA
+from sweeps.errors import BadInput, one_of
+from sweeps.schema import COLUMNS, SCALAR_COLUMNS, SCHEMA, SCHEMA_VERSION
 
 
 def scan(
@@ -21,13 +22,26 @@ def scan(
         store: directory of the store.
         ids: identities; those that are not there are left out. None means all runs, as stored.
         columns: of `sweeps.schema`; `run` is always there.
+
+    Raises:
+        BadInput: there is no store, no such column, or a part that cannot be read.
     """
+    if not (Path(store) / "parts").is_dir():
+        raise BadInput(
+            f"`store` must be a store; got {store}, which "
+            f"{'is none' if Path(store).exists() else 'does not exist'}. "
+            "Train a sweep first: python train.py -m activation=relu,tanh"
+        )
+    for name in columns:
+        if name not in COLUMNS:
+            raise BadInput(one_of("columns", name, COLUMNS))
     wanted = ["run", *(name for name in columns if name != "run")]
     parts = sorted((Path(store) / "parts").glob("*.parquet"))
     chosen = None if ids is None else column(list(ids), pa.string())
     tables = []
     for part in parts:
         table = read(part, wanted)
+        _check_version(part, table)
         if chosen is not None:
             table = table.filter(pc.is_in(table["run"], value_set=chosen))
         if len(table):
@@ -38,6 +52,15 @@ def scan(
     plain = [part.replace_schema_metadata(None) for part in tables]
     table = pa.concat_tables([empty, *plain], promote_options="default")
     return _once(table, chosen)
+
+
+def _check_version(part: Path, table: pa.Table) -> None:
+    version = int((table.schema.metadata or {}).get(b"bpcore.schema", SCHEMA_VERSION))
+    if version > SCHEMA_VERSION:
+        raise BadInput(
+            f"{part} must have columns of version {SCHEMA_VERSION} or before; got {version}, "
+            "written by a later bpcore. Update bpcore, or choose another store."
+        )
 
 
 def _once(table: pa.Table, order: pa.Array | None) -> pa.Table:

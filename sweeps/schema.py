@@ -33,7 +33,7 @@ COLUMNS: Mapping[str, Column] = MappingProxyType(
         "run": Column(pa.string(), "identity of the run, 32 hex digits"),
         "outcome": Column(pa.string(), "finished or diverged"),
         "final_loss": Column(
-            pa.float64(), "loss over all training data at the end, nats or squared units"
+            pa.float64(), "loss over all training data at the end, nats or half squared units"
         ),
         "final_accuracy": Column(
             pa.float64(), "share of training samples that are right; null for regression"
@@ -79,6 +79,7 @@ COLUMNS: Mapping[str, Column] = MappingProxyType(
         "data_digest": Column(pa.string(), "digest of its arrays; data/<digest>.npz"),
         "samples": Column(pa.int64(), "training samples"),
         "samples_test": Column(pa.int64(), "test samples"),
+        "classes": Column(pa.int32(), "classes of the data; 0 for regression"),
         "n_in": Column(pa.int32(), "inputs of the network"),
         "n_out": Column(pa.int32(), "outputs of the network"),
         "engine": Column(pa.int32(), "version of the core's numbers"),

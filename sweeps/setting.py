@@ -17,9 +17,7 @@ from bpcore.optimizers import OPTIMIZERS
 from bpcore.probes import PROBES
 from bpcore.stack import count_parameters
 from sweeps import datasets
-from sweeps.datasets import Prepared
-from sweeps.errors import BadInput, one_of
-from sweeps.rules import (
+from sweeps.checks import (
     MOST_PARAMETERS,
     NAMES,
     SHARED_RULES,
@@ -29,6 +27,8 @@ from sweeps.rules import (
     shown,
     whole,
 )
+from sweeps.datasets import Prepared
+from sweeps.errors import BadInput, one_of
 
 USUAL_DEPTH = 2
 
@@ -207,20 +207,31 @@ def _probes(value: Any) -> tuple[str, ...]:
     return tuple(name for name in PROBES if name in value)
 
 
+# Outputs a unit can give, for the constant that fits the targets best.
+_RANGES = {"sigmoid": (0.0, 1.0), "relu": (0.0, np.inf), "tanh": (-1.0, 1.0)}
+
+
 def _prior_loss(spec: StackSpec, prepared: Prepared) -> float:
-    """Return the loss of the best constant output: of classes, the entropy of their shares."""
-    Y, share = prepared.Y, prepared.Y.mean(axis=1)
+    """Return the loss of the best constant output: of classes, the entropy of their shares.
+
+    NaN where there is no closed form: targets that no output of this unit can stand for.
+    """
+    Y, mean = prepared.Y, prepared.Y.mean(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        # 0 log 0 is 0. One sigmoid a class may say 1 to all of them: -y log 1 is 0.
-        a_sample = {
-            "squared_error": 0.5 * np.sum(np.var(Y, axis=1)),
-            "binary_cross_entropy": -np.nansum(
-                [share * np.log(share), (1 - share) * np.log(1 - share)]
-            ),
-            "softmax_cross_entropy": (
-                0.0 if spec.output == "sigmoid" else -np.nansum(share * np.log(share))
-            ),
-        }[spec.loss]
+        if spec.loss == "squared_error":
+            best = np.clip(mean, *_RANGES.get(spec.output, (-np.inf, np.inf)))
+            if spec.output == "softmax" and not np.isclose(mean.sum(), 1):
+                best = mean * np.nan
+            a_sample = 0.5 * np.sum(np.mean((Y - best[:, None]) ** 2, axis=1))
+        elif np.any((mean < 0) | (mean > 1)):
+            a_sample = np.nan
+        elif spec.loss == "binary_cross_entropy":
+            # 0 log 0 is 0.
+            a_sample = -np.nansum([mean * np.log(mean), (1 - mean) * np.log(1 - mean)])
+        elif spec.output == "sigmoid":
+            a_sample = 0.0  # one sigmoid a class may say 1 to all of them: -y log 1
+        else:
+            a_sample = -np.nansum(mean * np.log(mean / mean.sum()))
     return float(a_sample) * (Y.shape[1] if spec.reduction == "sum" else 1)
 
 
@@ -239,6 +250,7 @@ def _columns(spec: StackSpec, prepared: Prepared, init: str, prior: float) -> di
         "data_digest": prepared.digest,
         "samples": prepared.X.shape[1],
         "samples_test": prepared.X_test.shape[1],
+        "classes": len(prepared.classes),
         "n_in": spec.sizes[0],
         "n_out": spec.sizes[-1],
         "prior_loss": prior,

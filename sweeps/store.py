@@ -30,22 +30,11 @@ import pyarrow.parquet as pq
 from sweeps import provenance
 from sweeps.columns import read
 from sweeps.errors import BadInput, StoreFailed
+from sweeps.whole import TEMPORARY, write_whole
 
-TEMPORARY = ".writing-"
 # A run that has finished is on disk after this many seconds, or after this many have finished.
 FLUSH_SECONDS = 1.0
 FLUSH_ROWS = 20_000
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary file beside `path`, then rename it."""
-    temporary = path.with_name(f"{TEMPORARY}{uuid.uuid4().hex}")
-    try:
-        write(temporary)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 class Store:
@@ -60,8 +49,9 @@ class Store:
         try:
             for name in ("parts", "sweeps", "data", "provenance"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
-            write_whole(self.root / "parts" / f"{TEMPORARY}probe", Path.touch)
-            (self.root / "parts" / f"{TEMPORARY}probe").unlink()
+            probe = self.root / "parts" / f"{TEMPORARY}{uuid.uuid4().hex}"  # others may probe too
+            probe.touch()
+            probe.unlink()
         except OSError as error:
             raise BadInput(
                 f"`store` must be a directory that can be written; got {root}: "
@@ -108,6 +98,12 @@ class Store:
     def has_manifest(self, name: str) -> bool:
         """Say whether there is a sweep of this name."""
         return self._manifest(name).exists()
+
+    def members(self, name: str) -> set[str]:
+        """Return the runs of a sweep; none where there is no such sweep."""
+        if not self.has_manifest(name):
+            return set()
+        return set(read(self._manifest(name), ["run"])["run"].to_pylist())
 
     def remove_manifest(self, name: str) -> None:
         """Forget a sweep; its runs stay."""

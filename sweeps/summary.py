@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sweeps import forecast
+from sweeps import forecast, workers
 from sweeps.engine import read
 from sweeps.progress import duration
 
@@ -56,7 +55,10 @@ def _number(value: float) -> str:
 
 def _percent(values: NDArray[np.float64]) -> str:
     known = values[~np.isnan(values)]
-    return f"{np.median(known):.1%}" if len(known) else "-"
+    if not len(known):
+        return "-"
+    survivors = "" if len(known) == len(values) else f" ({len(known)} of {len(values)})"
+    return f"{np.median(known):.1%}{survivors}"
 
 
 def cell_rows(
@@ -161,7 +163,7 @@ def show(done: Done) -> None:
         console.print(Text(REGRESSION + "\n", style="dim"), soft_wrap=True)
     known = len(sweep.ids) - done.trained
     spent = (
-        f"{done.trained} runs trained in {duration(done.seconds)}"
+        f"{_count(done.trained, 'run')} trained in {duration(done.seconds)}"
         if done.trained
         else ("Nothing to train")
     )
@@ -199,7 +201,7 @@ def _show_plan(done: Done, console: Console) -> None:
         return
     kept = f"{total - missing} are in the store, {missing} would be trained"
     console.print(f"{counted}: {kept}, in {_count(len(stacks), 'stack')}.", highlight=False)
-    jobs = sweep.cells[0].config["jobs"] or os.cpu_count() or 1
+    jobs = sweep.cells[0].config["jobs"] or workers.cores()
     prepared = {run[0].setting.prepared.digest: run[0].setting.prepared for run in sweep.runs}
     seconds = forecast.seconds(stacks, prepared, jobs)
     console.print(

@@ -15,9 +15,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from bpcore import train_stack
+from bpcore import StackResult, train_stack
 from sweeps import datasets, provenance, rows
-from sweeps.plan import Task
+from sweeps.plan import Stack, Task
 from sweeps.resolve import core_data
 
 
@@ -86,6 +86,22 @@ def _leave_with(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, name="watch-parent", daemon=True).start()
+
+
+def cores() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def train_alone(stack: Stack, root: Path) -> StackResult:
+    """Train a stack as workers do: BLAS with one thread, because two may give other bits."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        data = core_data(datasets.load(root, stack.digest))
+        return train_stack(stack.spec, stack.runs, data)
 
 
 def _train_task(task: Task, root: Path, code: dict[str, Any]) -> Trained:

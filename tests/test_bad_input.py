@@ -204,7 +204,7 @@ def test_everything_at_zero_is_a_result(tmp_path, train):
 def test_a_launcher_of_hydras_own_does_not_swallow_a_programming_error(train, monkeypatch):
     from sweeps import engine
 
-    def broken(cells):
+    def broken(cells, command):
         raise ZeroDivisionError("a bug")
 
     monkeypatch.setattr(engine, "run_cells", broken)

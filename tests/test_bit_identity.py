@@ -122,8 +122,8 @@ def test_neighbors_that_diverge_are_not_felt(optimizer, batch_size, dtype):
 
 def test_runs_diverge_at_different_steps_without_being_felt():
     # A linear model, where the error grows by the same factor in every step.
-    spec = replace(BASE, sizes=(3, 1), output="identity", loss="squared_error", epochs=300)
-    spec = replace(spec, record=(0, 300))
+    ends = {"epochs": 300, "record": (0, 300)}
+    spec = replace(BASE, sizes=(3, 1), output="identity", loss="squared_error", **ends)
     runs = [RunSpec(replicate=r, lr=1.5**r) for r in range(12)]
     together = assert_alone_is_together(spec, runs, data(3, 1, 21))
     assert len({result.steps for result in together}) > 4

@@ -22,7 +22,8 @@ def frame_of(losses, prior=LN2):
     for cell, ((activation, lr, scale), values) in enumerate(losses.items()):
         rows += [
             {"cell": cell, "activation": activation, "lr": lr, "init_scale": scale}
-            | {"final_loss": value, "prior_loss": prior, "steps": 10 * k, "outcome": "finished"}
+            | {"final_loss": value, "prior_loss": prior, "steps": 10 * k}
+            | {"outcome": "finished" if np.isfinite(value) else "diverged"}
             for k, value in enumerate(values)
         ]
     return pd.DataFrame(rows)

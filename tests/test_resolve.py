@@ -371,7 +371,7 @@ REFUSED = [
     ({"lr": math.inf}, "`lr` must be a finite number, 0 or more; got inf."),
     (
         {"seed": 2**63},
-        ("`seed` must be a whole number from 0 to 9223372036854775807; got 9223372036854775808."),
+        ("`seed` must be a whole number from 0 to 4294967295; got 9223372036854775808."),
     ),
     ({"replicates": 0}, "`replicates` must be a whole number from 1 to 10000000; got 0."),
     ({"jobs": -1}, "`jobs` must be a whole number, 0 or more; 0 means one a core; got -1."),

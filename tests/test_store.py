@@ -179,10 +179,10 @@ def test_a_file_in_the_place_of_the_directory_is_refused(tmp_path):
 
 
 def test_a_directory_that_refuses_files_is_refused(tmp_path, monkeypatch):
-    def refuse(path, write):
+    def refuse(path):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(store, "write_whole", refuse)
+    monkeypatch.setattr(Path, "touch", refuse)
     with pytest.raises(BadInput, match="Permission denied"):
         Store(tmp_path / "store")
 

@@ -68,7 +68,8 @@ SHARED_RULES: Mapping[str, Rule] = MappingProxyType(
 )
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
-        "seed": (whole(0), f"a whole number from 0 to {2**63 - 1}"),
+        # Beyond 32 bits, seeds and replicates would run into each other in the seed sequence.
+        "seed": (whole(0, 2**32 - 1), f"a whole number from 0 to {2**32 - 1}"),
         "replicates": (whole(1, MOST_RUNS), f"a whole number from 1 to {MOST_RUNS}"),
         "jobs": (whole(0), "a whole number, 0 or more; 0 means one a core"),
         "lr": _AT_LEAST_0,
@@ -86,7 +87,7 @@ ONES = [1.0] * LAYERS_WITH_FACTORS
 
 def rounded(value: float) -> float:
     """Round to 12 significant digits, so that 0.30000000000000004 and 0.3 are one value."""
-    return float(f"{value:.{DIGITS}g}")
+    return float(f"{value:.{DIGITS}g}") + 0.0  # -0.0 is 0.0
 
 
 def check_names(config: Mapping[str, Any]) -> None:

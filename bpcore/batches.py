@@ -43,7 +43,8 @@ class FullBatch:
 class MiniBatches:
     """Several steps an epoch, each run in its own order, drawn anew for every epoch.
 
-    Runs with the same (seed, replicate) see the samples in the same order. The last batch of
+    Runs with the same (seed, replicate) see the samples in the same order; where all have the same,
+    a batch is gathered once for all. The last batch of
     an epoch may be smaller than the others.
     """
 
@@ -56,25 +57,28 @@ class MiniBatches:
         pairs = list(dict.fromkeys((run.seed, run.replicate) for run in runs))
         self.streams = [stream(seed, replicate, ORDER) for seed, replicate in pairs]
         self.stream_of = np.array([pairs.index((run.seed, run.replicate)) for run in runs])
-        self.order = np.zeros((len(runs), 0), int)
+        self.shared = len(pairs) == 1
+        self.order = np.zeros((1 if self.shared else len(runs), 0), int)
         self.buffers: dict[int, tuple[Array, ...]] = {}
 
     def shuffle(self) -> None:
         """Draw the order of the next epoch."""
         orders = np.stack([rng.permutation(len(self.X)) for rng in self.streams])
-        self.order = orders[self.stream_of]
+        self.order = orders if self.shared else orders[self.stream_of]
 
     def keep(self, runs: Array) -> None:
         """Go on with the chosen runs only."""
-        self.stream_of, self.order = self.stream_of[runs], self.order[runs]
-        self.buffers.clear()
+        self.stream_of = self.stream_of[runs]
+        if not self.shared:
+            self.order = self.order[runs]
+            self.buffers.clear()
 
     def take(self, at: int, size: int) -> tuple[Array, Array, Array]:
         """Gather `size` samples from position `at` of each run's order.
 
         Returns:
-            inputs `(R, n_in + 1, size)`, the same transposed, targets `(R, n_out, size)`. The
-            arrays are filled again by the next call.
+            inputs `(R, n_in + 1, size)`, the same transposed, targets `(R, n_out, size)`, with 1
+            for R where runs share their order. The arrays are filled again by the next call.
         """
         rows_X, rows_Y, X, Y = self._buffers(size)
         chosen = self.order[:, at : at + size]

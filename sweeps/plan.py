@@ -100,15 +100,28 @@ def stacks(runs: Iterable[Run], known: Collection[str], workers: int = 1) -> lis
             of_setting[near] = groups.setdefault(far, {})
         of_setting[near][run.id] = run
     packed = []
-    least = -(-STACKS_A_WORKER * workers // max(len(groups), 1))
-    for (spec, _), members in groups.items():
-        listed = list(members.values())
+    apart = [listed for members in groups.values() for listed in _by_order(list(members.values()))]
+    least = -(-STACKS_A_WORKER * workers // max(len(apart), 1))
+    for listed in apart:
+        spec = listed[0].spec
         size = stack_size(spec, listed[0].setting.prepared.X.shape[1])
         pieces = max(-(-len(listed) // size), min(least, len(listed) // FEWEST_RUNS), 1)
         # Pieces of even size: a last one of a few runs would take as long as a full one.
         bounds = [round(k * len(listed) / pieces) for k in range(pieces + 1)]
         packed += [Stack.of(listed[a:b]) for a, b in pairwise(bounds)]
     return packed
+
+
+def _by_order(runs: list[Run]) -> list[list[Run]]:
+    """Part runs by the order in which they see mini-batches, which a stack then gathers once.
+
+    Only where enough runs share one, as in a sweep over rates or scales.
+    """
+    by_order: dict[tuple[int, int], list[Run]] = {}
+    for run in runs:
+        by_order.setdefault((run.run.seed, run.run.replicate), []).append(run)
+    shared = runs[0].spec.batch_size is not None and len(runs) >= FEWEST_RUNS * len(by_order)
+    return list(by_order.values()) if shared else [runs]
 
 
 def tasks(packed: Sequence[Stack], workers: int) -> list[Task]:

@@ -253,6 +253,6 @@ def _columns(spec: StackSpec, prepared: Prepared, init: str, prior: float) -> di
         "classes": len(prepared.classes),
         "n_in": spec.sizes[0],
         "n_out": spec.sizes[-1],
-        "prior_loss": prior,
+        "prior_loss": None if np.isnan(prior) else prior,
         **asdict(spec.hyper),
     }

@@ -129,6 +129,15 @@ def test_runs_diverge_at_different_steps_without_being_felt():
     assert len({result.steps for result in together}) > 4
 
 
+@pytest.mark.parametrize("batch_size", [1, 7, 16])
+def test_runs_that_share_an_order_are_the_same_in_any_company(batch_size):
+    # Three that gather a batch once for all, then beside one with an order of its own.
+    spec = replace(BASE, batch_size=batch_size)
+    shared = [RunSpec(replicate=2, lr=lr) for lr in (0.01, 0.1, 1e6)]
+    assert_alone_is_together(spec, shared, data(3, 1, 21))
+    assert_alone_is_together(spec, [*shared, RunSpec(replicate=3)], data(3, 1, 21))
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("batch_size", [None, 300])
 def test_layers_larger_than_numpys_buffers_are_the_same(batch_size, dtype):

@@ -147,3 +147,15 @@ def test_long_trainings_are_a_task_of_their_own():
 
 def test_nothing_to_train_is_no_task():
     assert plan.tasks([], 2) == []
+
+
+def test_runs_that_see_batches_in_one_order_go_together():
+    cells = [{"batch_size": 2, "lr": lr / 10, "replicates": 3} for lr in range(1, 9)]
+    packed = plan.stacks(runs_of(*cells), set())
+    assert Counter(ids_of(packed)) == Counter({run.id: 1 for run in runs_of(*cells)})
+    assert {len({run.replicate for run in stack.runs}) for stack in packed} == {1}
+
+
+def test_runs_of_a_few_rates_are_not_parted_by_their_order():
+    cells = [{"batch_size": 2, "lr": lr / 10, "replicates": 30} for lr in (1, 2)]
+    assert len(plan.stacks(runs_of(*cells), set())) <= 3

@@ -44,12 +44,13 @@ class Lines:
             self._say(f"{self.done} runs trained in {duration(seconds)}")
 
     def advance(self, runs: int, work: float, diverged: int) -> None:
-        """Count what has just been trained."""
-        self.done, self.worked, self.diverged = (
-            self.done + runs,
-            self.worked + work,
-            self.diverged + diverged,
-        )
+        """Count what has just been trained, and show it."""
+        self.done += runs
+        self.worked += work
+        self.diverged += diverged
+        self._show()
+
+    def _show(self) -> None:
         now = time.monotonic()
         if now - self.printed >= LINE_SECONDS:
             self.printed = now
@@ -98,13 +99,7 @@ class Bar(Lines):
         """Take the bar away; the table that follows says what there is to say."""
         self.bar.stop()
 
-    def advance(self, runs: int, work: float, diverged: int) -> None:
-        """Count what has just been trained."""
-        self.done, self.worked, self.diverged = (
-            self.done + runs,
-            self.worked + work,
-            self.diverged + diverged,
-        )
+    def _show(self) -> None:
         text = self.summary(time.monotonic() - self.began)
         self.bar.update(self.task, completed=self.worked, description=text)
 

@@ -153,7 +153,7 @@ def _axes(values: list[dict[str, Any]]) -> dict[str, list[Any]]:
 
 def _name(axes: dict[str, list[Any]], options: dict[str, Any], runs: list[list[Run]]) -> str:
     """Name a sweep by its axes and its runs: the same runs, the same name."""
-    words = [axis.rpartition(".")[2] for axis in list(axes)[:4]] or [options["activation"]]
+    words = [axis.removeprefix("data.") for axis in list(axes)[:4]] or [options["activation"]]
     return "-".join([*words, _digest(runs)])
 
 

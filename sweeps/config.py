@@ -43,10 +43,18 @@ class DataConfig:
 class RunConfig:
     """What one run is. Everything here, resolved, is part of the run's identity."""
 
-    activation: str = _key("activation of the hidden layers", "relu")
+    activation: str = _key(
+        "of the hidden layers: relu, leaky_relu, elu, softplus, gelu, silu, tanh, softsign, "
+        "sigmoid or identity",
+        "relu",
+    )
     depth: int | None = _key("number of hidden layers; null: 2, or as many as width lists", None)
     width: Any = _key("units in each hidden layer: a number, or a list of them", 10)
-    init: str = _key("initializer; auto: the usual one of the activation", "auto")
+    init: str = _key(
+        "auto (the activation's usual one), normal, uniform, glorot_normal, glorot_uniform, "
+        "he_normal, he_uniform, lecun_normal, orthogonal, constant or zeros",
+        "auto",
+    )
     init_scale: float = _key("multiplies the initial weights", 1.0)
     init_low: float = _key("lower end of init=uniform, before init_scale", -1.0)
     init_high: float = _key("upper end of init=uniform, before init_scale", 1.0)
@@ -67,9 +75,15 @@ class RunConfig:
     epsilon: float = _key("added to the root in adam and rmsprop", 1e-8)
     batch_size: Any = _key("full, or samples a step", "full")
     epochs: int = _key("passes over the training data; 0 records the start", 1000)
-    loss: str = _key("loss; auto: the usual one of the data", "auto")
+    loss: str = _key(
+        "auto (the usual one of the data), binary_cross_entropy, softmax_cross_entropy or "
+        "squared_error",
+        "auto",
+    )
     reduction: str = _key("mean or sum of the loss over samples", "mean")
-    output: str = _key("output unit; auto: the usual one of the loss", "auto")
+    output: str = _key(
+        "auto (the usual one of the loss), sigmoid, softmax, identity, relu or tanh", "auto"
+    )
     bias: bool = _key("whether layers have biases", True)
     weight_decay: float = _key("adds weight_decay * W to the gradient of each W", 0.0)
     seed: int = _key("first half of the seed pair (seed, replicate) of a run", 0)

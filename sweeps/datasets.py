@@ -285,7 +285,7 @@ def _prepared(key: str, one_hot: bool, stamp: Any) -> Prepared:
     arrays = {"X": X, "Y": Y, "X_test": X_test, "Y_test": Y_test}
     midpoint = (data.target_low + data.target_high) / 2
     return Prepared(
-        name=data.name,
+        name=Path(data.path).name if data.name == "table" and data.path else data.name,
         **{name: _read_only(array) for name, array in arrays.items()},
         classes=source.classes,
         features=source.features,

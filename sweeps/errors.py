@@ -19,8 +19,9 @@ class StoreFailed(OSError):
 
 def nearest(word: str, options: Iterable[str]) -> str | None:
     """Return the option most like `word`, or None where nothing is close."""
-    close = difflib.get_close_matches(word, list(options), n=1, cutoff=0.6)
-    return close[0] if close else None
+    by_small = {option.lower(): option for option in options}
+    close = difflib.get_close_matches(word.lower(), by_small, n=1, cutoff=0.6)
+    return by_small[close[0]] if close else None
 
 
 def one_of(key: str, value: object, options: Iterable[str]) -> str:

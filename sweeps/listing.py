@@ -92,6 +92,10 @@ def _show(store: str, name: str) -> None:
     console = _console()
     console.print(summary.cell_table(list(about["axes"]), printed))
     console.print(Text(summary.LEGEND + "\n", style="dim"), soft_wrap=True)
+    total = len(set(members["run"].to_pylist()))
+    if len(table) < total:
+        text = f"{len(table)} of {total} runs are there; the command trains the others:"
+        console.print(text, highlight=False)
     console.print(Text(about["command"]), soft_wrap=True)
     for identity in sorted(set(table["provenance"].to_pylist())):
         console.print(Text(_where(records.provenance(store, identity))), soft_wrap=True)

@@ -251,6 +251,13 @@ def _csv(file: Path) -> tuple[pd.DataFrame, None]:
     # Until pandas 3.1 the usual parser of floats is off by a last bit now and then; from there on
     # it is exact, and asking for exactness is deprecated.
     exact = tuple(int(part) for part in pd.__version__.split(".")[:2]) >= (3, 1)
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        header = lines.readline()
+    if ";" in header and "," not in header:
+        raise BadInput(
+            f"`data.path` must be a table with commas between its columns; got {file}, which has "
+            "semicolons. Save it with commas, and points in its numbers."
+        )
     frame = pd.read_csv(file, float_precision=None if exact else "round_trip", low_memory=False)
     nameless = any(str(name).startswith("Unnamed: ") for name in frame)
     # Where rows are longer than the header, pandas takes the first column for an index.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sweeps.asked import Sweep
     from sweeps.engine import Done
 
-SHOWN_CELLS = 20
+SHOWN_CELLS, SHOWN_DATA = 20, 5
 CONFIDENCE = 0.95
 
 
@@ -155,6 +155,8 @@ def show(done: Done) -> None:
     printed = cell_rows(axes, cells, sweep.values[:SHOWN_CELLS], read(sweep))
     if not axes:
         console.print(Text(_one_line(sweep)), soft_wrap=True)
+    for text in _data_lines(sweep)[:SHOWN_DATA]:
+        console.print(Text(text), soft_wrap=True)
     console.print(cell_table(axes, printed))
     if len(sweep.cells) > SHOWN_CELLS:
         console.print(f"... and {len(sweep.cells) - SHOWN_CELLS} more cells.", highlight=False)
@@ -174,6 +176,23 @@ def show(done: Done) -> None:
         ("Next:    ", f"python -m sweeps.store show {sweep.name}{where}"),
     ):
         console.print(Text.assemble(label, (text, "bold")), soft_wrap=True)
+
+
+def _data_lines(sweep: Sweep) -> list[str]:
+    """Describe each data set of a sweep: samples, inputs, classes and how many of each."""
+    described = {}
+    for runs in sweep.runs:
+        prepared = runs[0].setting.prepared
+        n_in, m = prepared.X.shape
+        text = f"{prepared.name}: {_count(m, 'sample')}, {_count(n_in, 'input')}"
+        if prepared.classification:
+            one_row = len(prepared.Y) == 1
+            classes = prepared.Y[0] > prepared.midpoint if one_row else prepared.Y.argmax(axis=0)
+            counts = np.bincount(classes.astype(int), minlength=len(prepared.classes))
+            named = zip(prepared.classes, counts, strict=True)
+            text += ", classes " + ", ".join(f"{name} ({count})" for name, count in named)
+        described[prepared.digest] = text
+    return list(described.values())
 
 
 def _one_line(sweep: Sweep) -> str:

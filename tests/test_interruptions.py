@@ -178,12 +178,13 @@ def test_ctrl_c_while_results_are_printed_loses_none(train, monkeypatch, tmp_pat
 
 
 def kill(command, here, runs, seconds):
-    """Kill the main process so long after so many runs were stored; return how many there are.
+    """Kill the main process so long after so many runs were stored.
 
-    A run is stored with its task. Rows of tasks are written together, so that one that finished
-    is in the next part: with no gap between parts above a few seconds, and none between the last
-    part and the kill, no run that finished five seconds before is lost. Tasks of this sweep take
-    less than a second.
+    Returns:
+        How many runs there are, and the longest time in which none was stored while there were
+        runs to train, the last one ended by the kill. Rows of tasks are written together, so that
+        a run that finished is in the next part, and tasks of this sweep take less than a second:
+        no run that finished longer ago than this is lost.
     """
     running = command()
     running.wait_for_training()
@@ -195,14 +196,13 @@ def kill(command, here, runs, seconds):
     stored = records.runs(here / "store")
     kept = len(stored)
     assert kept == stored["run"].nunique() >= running.stored
-    if kept < RUNS:
-        times = [began, *sorted(running.seen.values()), killed]
-        assert max(b - a for a, b in itertools.pairwise(times)) < kept_seconds()
+    times = [began, *sorted(running.seen.values()), killed]
+    gap = max(b - a for a, b in itertools.pairwise(times)) if kept < RUNS else 0.0
     assert running.left_over() == []
     # Half-written files of the dead stay where they are and are read by nobody.
     names = [path.name for path in (here / "store" / "parts").iterdir()]
     assert all(name.endswith(".parquet") or name.startswith(TEMPORARY) for name in names)
-    return kept
+    return kept, gap
 
 
 # How many runs are stored, and how long after; parts come about once a second. A seed, so that a
@@ -213,7 +213,7 @@ MOMENTS = [(_draw.randrange(RUNS), 1.5 * _draw.random()) for _ in range(50)]
 
 def test_a_sweep_killed_three_times_goes_on_where_it_was(command, tmp_path, undisturbed):
     moments = [(0, 1.0), (RUNS // 3, 0.1), (RUNS // 2, 0.7)]
-    kept = [kill(command, tmp_path, runs, seconds) for runs, seconds in moments]
+    kept = [kill(command, tmp_path, runs, seconds)[0] for runs, seconds in moments]
     assert kept == sorted(kept)
     finish(command, tmp_path, kept[-1], undisturbed)
 
@@ -223,7 +223,10 @@ def test_a_sweep_killed_three_times_goes_on_where_it_was(command, tmp_path, undi
 def test_killed_at_fifty_moments_a_sweep_goes_on_where_it_was(
     runs, seconds, command, tmp_path, undisturbed
 ):
-    finish(command, tmp_path, kill(command, tmp_path, runs, seconds), undisturbed)
+    kept, gap = kill(command, tmp_path, runs, seconds)
+    # Only here, where nothing else runs: how long a machine takes is no property of the code.
+    assert gap < kept_seconds()
+    finish(command, tmp_path, kept, undisturbed)
 
 
 def test_ctrl_c_before_anything_was_trained_says_so(command, tmp_path):

@@ -24,6 +24,7 @@ Array = NDArray[Any]
 Formula = Callable[[Array, Array], None]
 
 LEAK = 0.01
+FLOOR = 0.01
 _UNSIGNED = {4: np.uint32, 8: np.uint64}
 _ONE_BITS = {4: np.float32(1).view(np.uint32), 8: np.float64(1).view(np.uint64)}
 _GELU_CUBIC = 0.044715
@@ -112,6 +113,16 @@ def leaky_relu_slope(v: Array, out: Array) -> None:
     positive(v, out)
     out *= 1 - LEAK
     out += LEAK
+
+
+def floored_relu(z: Array, out: Array) -> None:
+    """`f(z) = max(z, 0.01)`: advised on forums against ReLU's kink at 0, which it moves to 0.01."""
+    np.maximum(z, FLOOR, out=out)
+
+
+def floored_relu_slope(v: Array, out: Array) -> None:
+    """`1 if v > 0.01 else 0`, in either form."""
+    np.greater(v, FLOOR, out=out, casting="unsafe")
 
 
 def elu(z: Array, out: Array) -> None:
@@ -263,6 +274,9 @@ ACTIVATIONS: Mapping[str, Activation] = MappingProxyType(
         ),
         "leaky_relu": Activation(
             leaky_relu, leaky_relu_slope, leaky_relu_slope, "he_normal", kinks=(0.0,)
+        ),
+        "floored_relu": Activation(
+            floored_relu, floored_relu_slope, floored_relu_slope, "he_normal", kinks=(FLOOR,)
         ),
         "elu": Activation(elu, elu_slope_at_z, elu_slope_at_a, "he_normal"),
         "softplus": Activation(softplus, sigmoid, softplus_slope_at_a, "he_normal"),

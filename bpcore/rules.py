@@ -139,6 +139,19 @@ def slope_rule(activation: Activation, *, bias: bool) -> Rule:
     return from_z if at_a is None else from_a
 
 
+def backward_below(top: Layer) -> None:
+    """Compute every gradient from the delta of the output layer, from the top down."""
+    layer: Layer | None = top
+    while layer is not None:
+        rules, below = layer.rules, layer.below
+        if below is not None:
+            rules.propagate(layer, below.delta_units)
+            below.rules.through_activation(below, below.delta)
+        rules.weight_grad(layer, layer.dWb)
+        rules.bias_grad(layer, layer.db)
+        layer = below
+
+
 def healthy(
     activation: Activation | None,
     output: tuple[Rule, Rule, Rule] | None,

@@ -15,7 +15,7 @@ import numpy as np
 from bpcore.activations import ACTIVATIONS, Array
 from bpcore.defects import apply_defects
 from bpcore.losses import output_rules
-from bpcore.rules import Rules, healthy
+from bpcore.rules import Rules, backward_below, healthy
 
 if TYPE_CHECKING:
     from bpcore.spec import StackSpec
@@ -205,13 +205,7 @@ class Network:
     def backward(self) -> None:
         """Compute every gradient from the last forward pass."""
         self.top.rules.output_delta(self.top, self.top.delta)
-        for layer in reversed(self.layers):
-            rules, below = layer.rules, layer.below
-            if below is not None:
-                rules.propagate(layer, below.delta_units)
-                below.rules.through_activation(below, below.delta)
-            rules.weight_grad(layer, layer.dWb)
-            rules.bias_grad(layer, layer.db)
+        backward_below(self.top)
 
 
 def bytes_of_a_run(spec: StackSpec, samples: int) -> int:

@@ -44,8 +44,8 @@ class RunConfig:
     """What one run is. Everything here, resolved, is part of the run's identity."""
 
     activation: str = _key(
-        "of the hidden layers: relu, leaky_relu, elu, softplus, gelu, silu, tanh, softsign, "
-        "sigmoid or identity",
+        "of the hidden layers: relu, leaky_relu, floored_relu, elu, softplus, gelu, silu, tanh, "
+        "softsign, sigmoid or identity",
         "relu",
     )
     depth: int | None = _key("number of hidden layers; null: 2, or as many as width lists", None)

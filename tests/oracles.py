@@ -24,6 +24,7 @@ def _gelu_inner(z):
 ACTIVATION = {
     "relu": lambda z: np.where(z > 0, z, 0.0),
     "leaky_relu": lambda z: np.where(z > 0, z, 0.01 * z),
+    "floored_relu": lambda z: np.where(z > 0.01, z, 0.01),
     "elu": lambda z: np.where(z > 0, z, np.exp(np.minimum(z, 0)) - 1),
     "softplus": lambda z: np.logaddexp(0, z),
     "gelu": lambda z: z * expit(2 * _gelu_inner(z)),  # (1 + tanh u) / 2 = expit(2 u)
@@ -36,6 +37,7 @@ ACTIVATION = {
 DERIVATIVE = {
     "relu": lambda z: np.where(z > 0, 1.0, 0.0),
     "leaky_relu": lambda z: np.where(z > 0, 1.0, 0.01),
+    "floored_relu": lambda z: np.where(z > 0.01, 1.0, 0.0),
     "elu": lambda z: np.where(z > 0, 1.0, np.exp(np.minimum(z, 0))),
     "softplus": expit,
     "gelu": lambda z: (

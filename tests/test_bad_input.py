@@ -6,7 +6,9 @@ import pytest
 
 from tests.conftest import ROOT
 
-ACTIVATIONS = "relu, leaky_relu, elu, softplus, gelu, silu, tanh, softsign, sigmoid, identity"
+ACTIVATIONS = (
+    "relu, leaky_relu, floored_relu, elu, softplus, gelu, silu, tanh, softsign, sigmoid, identity"
+)
 EXPERIMENTS, DATA = (
     ", ".join(sorted(path.stem for path in (ROOT / "conf" / group).glob("*.yaml")))
     for group in ("experiment", "data")

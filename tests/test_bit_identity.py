@@ -184,6 +184,8 @@ def _defects(rng, depth):
             "missing_hidden_derivative",
             "upstream_discarded",
             "inplace_derivative_overwrites_cache",
+            "inplace_derivative_after_use",
+            "cache_used_twice",
             "weights_updated_before_backprop",
         ]
     return (_one(rng, names),)
@@ -259,6 +261,6 @@ def test_the_configurations_drawn_reach_every_name_and_both_outcomes():
     assert {spec.optimizer for spec in specs} == set(OPTIMIZERS)
     assert {spec.batch_size for spec in specs} == {None, 1, 2, 4, 7, 50}
     assert {run.init for case in cases for run in case.runs} == set(INITIALIZERS)
-    assert len({defect for spec in specs for defect in spec.defects}) == 8
+    assert len({defect for spec in specs for defect in spec.defects}) == 10
     outcomes = [r.outcome for case in cases[:100] for r in train(case.spec, case.runs, case.data)]
     assert 20 < outcomes.count(Outcome.DIVERGED) < len(outcomes) - 20

@@ -1,4 +1,6 @@
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import oracles
@@ -21,9 +23,12 @@ SPEC = StackSpec(
     record=(0, 5, 12),
 )
 TANH = replace(SPEC, activation="tanh")
+RELU = replace(SPEC, activation="relu")
+ENTROPY = replace(TANH, loss="binary_cross_entropy")
 RUN = RunSpec(seed=1, lr=0.3, init="glorot_normal", init_scale=1.2, bias_scale=0.5)
 M = 11
 ALL = list(DEFECTS)
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def data(m=M, n_out=1):
@@ -57,25 +62,39 @@ def gradients_of(layers):
 
 # What a mistake in layer 2 of four spoils: its delta and all below, or its own gradient only.
 BELOW, OWN, EVERYWHERE = gradients_of((1, 2)), gradients_of((2,)), gradients_of((1, 2, 3, 4))
+NOTHING = set()
 SPOILS = {
     "derivative_at_activation@2": BELOW,
     "derivative_at_preactivation@2": BELOW,
+    "derivative_of_other_activation@2": BELOW,
+    "slope_one_at_kink@2": NOTHING,  # no z is exactly 0
+    "loss_gradient_sign": EVERYWHERE,
+    "loss_gradient_parentheses": EVERYWHERE,
     "missing_output_derivative": EVERYWHERE,
     "missing_hidden_derivative@2": BELOW,
     "leaky_slope_mismatch@2": BELOW,
     "upstream_discarded@2": BELOW,
+    "error_propagated_without_slope@2": gradients_of((1,)),
     "bias_grad_mean_instead_of_sum@2": {"db2"},
     "missing_batch_mean": EVERYWHERE,
     "extra_batch_mean": EVERYWHERE,
     "sign_error@2": OWN,
     "weights_updated_before_backprop@2": gradients_of((1,)),
     "inplace_derivative_overwrites_cache@2": {"dW3"},
+    "inplace_derivative_after_use@2": NOTHING,
+    "cache_used_twice": NOTHING,
+}
+FITTING = {
+    "leaky_slope_mismatch": SPEC,
+    "slope_one_at_kink": RELU,
+    "loss_gradient_sign": ENTROPY,
+    "loss_gradient_parentheses": ENTROPY,
 }
 
 
 def spec_for(defect):
     """A network in which the mistake is one: leaky ReLU has the same slope in z and a."""
-    return SPEC if defect.startswith("leaky") else TANH
+    return FITTING.get(defect.partition("@")[0], TANH)
 
 
 def test_the_table_of_what_is_spoiled_has_every_defect():
@@ -213,8 +232,8 @@ PLACES = {"hidden": (1, 2, 3), "output": (4,), "any": (1, 2, 3, 4), "above": (2,
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_defect_is_made_in_every_layer_it_can_be_made_in(name):
-    layers = PLACES[DEFECTS[name].place]
-    assert parse_defect(name, 4) == (name, layers)
+    assert parse_defect(name, 4) == (name, PLACES[DEFECTS[name].place])
+    layers = PLACES[DEFECTS[name].named or DEFECTS[name].place]
     for k in range(1, 5):
         if k in layers:
             assert parse_defect(f"{name}@{k}", 4) == (name, (k,))
@@ -287,7 +306,25 @@ SHALLOW = {"sizes": (2, 1)}
         *[
             (name, SHALLOW, f"this network has no {DEFECTS[name].place} layer for it")
             for name in ALL
-            if DEFECTS[name].place in ("hidden", "above")
+            if DEFECTS[name].place in ("hidden", "above") and name != "slope_one_at_kink"
+        ],
+        ("slope_one_at_kink", {"activation": "tanh"}, "it needs activation relu"),
+        *[
+            (name, {}, "it needs output=sigmoid with loss=binary_cross_entropy")
+            for name in ("loss_gradient_sign", "loss_gradient_parentheses")
+        ],
+        *[
+            (
+                name,
+                {"output": "softmax", "loss": "softmax_cross_entropy"},
+                "the delta of output=softmax with loss=softmax_cross_entropy is no product with a "
+                "slope",
+            )
+            for name in (
+                "derivative_at_preactivation@-1",
+                "derivative_of_other_activation@-1",
+                "error_propagated_without_slope",
+            )
         ],
     ],
 )
@@ -316,6 +353,11 @@ def test_a_layer_of_a_network_without_any_is_refused():
             ("upstream_discarded",),
         ),
         (("missing_batch_mean@-1",), ("missing_batch_mean",)),
+        (
+            ("derivative_at_preactivation@-1", "derivative_at_preactivation"),
+            ("derivative_at_preactivation", "derivative_at_preactivation@4"),
+        ),
+        (("derivative_of_other_activation@-1",), ("derivative_of_other_activation@4",)),
     ],
 )
 def test_defects_have_one_canonical_spelling(given, canonical):
@@ -339,6 +381,114 @@ def test_a_defect_says_what_is_done_in_a_sentence(name):
     sentence = DEFECTS[name].sentence
     assert sentence[0].isupper() or sentence.startswith(("dL", "db", "dW"))
     assert sentence.endswith(".")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_defect_has_its_equation_and_its_source(name):
+    assert "=" in DEFECTS[name].equation
+    posts = re.findall(r"conf/case/(\d+)\.yaml", DEFECTS[name].source)
+    assert posts or DEFECTS[name].source == "hand-written programs on forums; no one post"
+    assert all((ROOT / "conf" / "case" / f"{post}.yaml").exists() for post in posts)
+
+
+# Deltas of the output layer, from the formulas of a program that makes the mistake.
+
+
+def output_delta(*defects, net=ENTROPY):
+    """The output layer's delta times m, with its z, a and y."""
+    spec = replace(net, defects=defects)
+    parameters, given = start(spec, [RUN]), data()
+    network = Network(spec, parameters, np.zeros_like(parameters.flat), M)
+    network.bind(*FullBatch(spec, given).arrays)
+    network.forward()
+    z, a = network.top.z[0].copy(), network.top.a[0].copy()
+    network.top.rules.output_delta(network.top, network.top.delta)
+    return M * network.top.delta[0], z, a, given.Y
+
+
+AT_OUTPUT = ("derivative_of_other_activation@-1", "derivative_at_preactivation@-1")
+
+
+@pytest.mark.parametrize(
+    ("defects", "formula"),
+    [
+        ((), lambda z, a, y: -(y / a - (1 - y) / (1 - a)) * a * (1 - a)),
+        (("loss_gradient_sign",), lambda z, a, y: -(y / a + (1 - y) / (1 - a)) * a * (1 - a)),
+        (("loss_gradient_parentheses",), lambda z, a, y: -(y / a - (1 - y - a)) * a * (1 - a)),
+        (AT_OUTPUT[:1], lambda z, a, y: -(y / a - (1 - y) / (1 - a)) * (1 - a**2)),
+        (AT_OUTPUT[1:], lambda z, a, y: -(y / a - (1 - y) / (1 - a)) * z * (1 - z)),
+        (AT_OUTPUT, lambda z, a, y: -(y / a - (1 - y) / (1 - a)) * (1 - z**2)),
+        (
+            ("loss_gradient_sign", "loss_gradient_parentheses", *AT_OUTPUT),
+            lambda z, a, y: -(y / a + (1 - y - a)) * (1 - z**2),
+        ),
+    ],
+)
+def test_an_output_delta_is_that_of_the_program_whatever_the_order_of_its_mistakes(
+    defects, formula
+):
+    for order in (defects, defects[::-1]):
+        delta, z, a, y = output_delta(*order)
+        assert delta == pytest.approx(formula(z, a, y), rel=1e-13)
+
+
+def test_the_slope_of_the_other_function_at_the_wrong_variable_composes():
+    grads = backward(
+        replace(TANH, defects=("derivative_of_other_activation", "derivative_at_activation"))
+    )
+    relu_backward = backward(replace(TANH, defects=("derivative_of_other_activation",)))
+    # tanh keeps signs, so ReLU's slope is the same at z and at a.
+    assert all(grads[name].tobytes() == relu_backward[name].tobytes() for name in grads)
+    spec = replace(RELU, defects=("derivative_of_other_activation@3",))
+    parameters, given = start(spec, [RUN]), data()
+    network = Network(spec, parameters, np.zeros_like(parameters.flat), M)
+    network.bind(*FullBatch(spec, given).arrays)
+    network.forward()
+    network.backward()
+    third, top = network.layers[2], network.layers[3]
+    expected = top.W[0].T @ top.delta_units[0] * (1 - third.a_units[0] ** 2)
+    assert third.delta_units[0] == pytest.approx(expected, rel=1e-13)
+
+
+def test_an_error_propagated_without_slopes_meets_each_layers_own_slope_only():
+    spec = replace(RELU, output="relu", defects=("error_propagated_without_slope",))
+    parameters, given = start(spec, [RUN]), data()
+    network = Network(spec, parameters, np.zeros_like(parameters.flat), M)
+    network.bind(*FullBatch(spec, given).arrays)
+    network.forward()
+    network.backward()
+    error = (network.top.a[0] - given.Y) / M
+    for layer in reversed(network.layers):
+        delta = error * (layer.z_units[0] > 0)
+        assert layer.dW[0] == pytest.approx(delta @ layer.inputs[-1, :-1].T, rel=1e-12, abs=1e-15)
+        error = layer.W[0].T @ error
+
+
+def test_a_slope_of_one_at_the_kink_shows_only_where_z_is_exactly_zero():
+    given, run = data(), replace(RUN, bias_scale=0.0)
+    given.X[:, 0] = 0.0
+    spec = replace(RELU, sizes=(2, 5, 1), output="identity")
+    [healthy] = train(replace(spec, epochs=1, record=()), [run], given)
+    [ill] = train(replace(spec, epochs=1, record=(), defects=("slope_one_at_kink",)), [run], given)
+    step = ill.params["b1"] - healthy.params["b1"]
+    error = healthy.history["act_mean"]  # only to be sure that the network is alive
+    assert np.isfinite(error).all()
+    W2 = train(replace(spec, epochs=0, record=()), [run], given)[0].params["W2"]
+    # At x = 0 all five units are at 0, and the output is its bias, 0.
+    assert step == pytest.approx(run.lr / M * given.Y[0, 0] * W2[0], rel=1e-10)
+    assert healthy.params["W1"].tobytes() == ill.params["W1"].tobytes()
+
+
+def test_a_cache_used_twice_is_harmless_unless_a_helper_has_written_into_it():
+    late = "inplace_derivative_after_use"
+    right = backward(RELU)
+    for harmless in ((late,), ("cache_used_twice",)):
+        grads = backward(replace(RELU, defects=harmless))
+        assert all(right[name].tobytes() == grads[name].tobytes() for name in right)
+    together = backward(replace(RELU, defects=(late, "cache_used_twice")))
+    early = backward(replace(RELU, defects=("inplace_derivative_overwrites_cache",)))
+    assert {name for name in right if right[name].tobytes() != together[name].tobytes()}
+    assert all(early[name].tobytes() == together[name].tobytes() for name in right)
 
 
 def test_weights_updated_first_under_rates_of_layers():

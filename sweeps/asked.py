@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from sweeps.cases import applied
 from sweeps.columns import column
 from sweeps.errors import BadInput
 from sweeps.resolve import Run, resolve
@@ -62,7 +63,7 @@ def ask(cells: Sequence[Cell | Problem], command: str | None = None) -> Sweep:
             problems.setdefault(cell.message, []).append(cell.overrides)
             continue
         try:
-            runs.append(resolve(cell.config))
+            runs.append(resolve(applied(cell.config)))
         except BadInput as error:
             problems.setdefault(str(error), []).append(cell.overrides)
             continue

@@ -22,6 +22,7 @@ from sweeps.helptext import (
     GROUPS,
     PER_LAYER,
     SWEEP_KEYS,
+    WHOLE_SWEEPS,
     group_options,
     guess,
     help_text,
@@ -190,9 +191,11 @@ def _refuse_dashes(token: str, following: Sequence[str], options: _Options) -> N
 
 
 def _mode_is_chosen(words: Sequence[_Word]) -> bool:
-    """Tell whether an experiment (they choose for themselves) or the user decides on sweeping."""
+    """Tell whether an experiment or case (they choose themselves) or the user decides on it."""
     values = {word.key: word.value.strip(" '\"").lower() for word in words}
-    return "hydra.mode" in values or values.get("experiment", "null") != "null"
+    return "hydra.mode" in values or any(
+        values.get(group, "null") != "null" for group in WHOLE_SWEEPS
+    )
 
 
 def _check_one_configuration(given: Collection[str], swept: Sequence[str], is_chosen: bool) -> None:
@@ -356,15 +359,15 @@ def _is_flat(value: Any) -> bool:
 def _check_choice(word: _Word, parsed: Any, options: Collection[str] | None) -> None:
     """Check what is chosen from a group, singly or in a list, against the group's files."""
     value = parsed.value()
-    if word.key == "experiment" and value is None:
+    if word.key in WHOLE_SWEEPS and value is None:
         return
     names = _names_chosen(word, value, options or ())
     for name in names:
         if options is not None and name not in options:
             raise _no_such_choice(word.key, name, options)
-    if word.key == "experiment" and (parsed.is_sweep_override() or isinstance(value, list)):
-        rule = "be one, since experiments are swept one at a time"
-        raise bad(word.key, rule, word.text, " Give one command for each experiment.")
+    if word.key in WHOLE_SWEEPS and (parsed.is_sweep_override() or isinstance(value, list)):
+        rule = f"be one, since {word.key}s are swept one at a time"
+        raise bad(word.key, rule, word.text, f" Give one command for each {word.key}.")
     if isinstance(value, list):
         rule = "be chosen without brackets"
         raise bad(word.key, rule, word.text, write(word.key, ",".join(names) or "NAME"))

@@ -40,6 +40,93 @@ class DataConfig:
 
 
 @dataclass
+class FactorConfig:
+    """A suspected cause of a case: a toggle between two bundles of overrides.
+
+    Attributes:
+        level: posted or mended; the one that a cell has.
+        posted: what is as in the post.
+        mended: what is as it should be; left out, the case's own keys are right.
+        open: whether the post leaves it open, so that it is only one of several possibilities.
+        suspect: who suspects what, for readers.
+        cure: what mending it means, for readers.
+    """
+
+    level: str = "posted"
+    posted: dict[str, Any] = field(default_factory=dict)
+    mended: dict[str, Any] = field(default_factory=dict)
+    open: bool = False
+    suspect: str = ""
+    cure: str = ""
+
+
+@dataclass
+class ScenarioConfig:
+    """A way to fill what a post leaves open.
+
+    Attributes:
+        posted: the factors that are as posted in it, the others mended; null: those not open.
+        setting: one of the case's settings; null: its first.
+        about: for readers.
+    """
+
+    posted: list[str] | None = None
+    setting: str | None = None
+    about: str = ""
+
+
+@dataclass
+class ClaimConfig:
+    """What someone in a thread asserts, as a contrast that can be measured.
+
+    Attributes:
+        kind: blames, cures, clears, works or shows; see analysis/claims.py.
+        factors: what it is about.
+        scenarios: where it is judged; empty: in those that show the complaint.
+        symptom: of kind shows, conditions as in `CaseConfig.complaint`.
+        by: who, for readers.
+        claim: in their sense, for readers.
+    """
+
+    kind: str = "blames"
+    factors: list[str] = field(default_factory=list)
+    scenarios: list[str] = field(default_factory=list)
+    symptom: dict[str, list[float | None]] = field(default_factory=dict)
+    by: str = ""
+    claim: str = ""
+
+
+@dataclass
+class CaseConfig:
+    """A forum post as an experiment: a file of conf/case.
+
+    Attributes:
+        data, setting: the chosen ones of a cell; null: the first.
+        datasets, settings: bundles of overrides by name.
+        factors: suspected causes by name.
+        scenarios: ways to fill what the post leaves open.
+        complaint: column of analysis.endings to its bounds [low, high], null for none; a run that
+            is within all of them shows what the asker complains of. Empty: the asker says nothing.
+        claims: what the thread asserts.
+        title, source, asks, gives, leaves_open: for readers.
+    """
+
+    data: str | None = None
+    setting: str | None = None
+    datasets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    factors: dict[str, FactorConfig] = field(default_factory=dict)
+    scenarios: dict[str, ScenarioConfig] = field(default_factory=dict)
+    complaint: dict[str, list[float | None]] = field(default_factory=dict)
+    claims: list[ClaimConfig] = field(default_factory=list)
+    title: str = ""
+    source: str = ""
+    asks: str = ""
+    gives: str = ""
+    leaves_open: str = ""
+
+
+@dataclass
 class RunConfig:
     """What one run is. Everything here, resolved, is part of the run's identity."""
 
@@ -98,6 +185,7 @@ class RunConfig:
 class SweepConfig(RunConfig):
     """What was asked for: a run's keys and how the sweep over them is made, kept and shown."""
 
+    case: CaseConfig | None = None
     replicates: int = _key("trainings of each cell, numbered from 0", 10)
     name: str | None = _key("name of the sweep; null: from its axes and runs", None)
     report: bool = _key("make a report at the end; no effect before reports exist (0.2)", True)

@@ -16,7 +16,9 @@ from sweeps.config import LAYERS_WITH_FACTORS, DataConfig, RunConfig, SweepConfi
 from sweeps.errors import nearest
 
 COLUMNS = 100
-GROUPS = ("data", "experiment")
+GROUPS = ("data", "experiment", "case")
+# Groups whose files are sweeps by themselves.
+WHOLE_SWEEPS = ("experiment", "case")
 PER_LAYER = ("scale_factor", "lr_factor")
 
 # A section of the help begins at this key of the schema, so that a new key needs no entry here.
@@ -64,6 +66,8 @@ ALIASES: Mapping[str, str] = MappingProxyType(
     }
 )
 
+CHOICES_OF_A_CASE = re.compile(r"case\.(?:data|setting|factors\.\w+\.level)")
+
 INTRODUCTION = """\
 Train small neural networks over every combination of the given settings and record how each run
 learned, died, stuck or diverged. Runs that are in the store already are not trained again.
@@ -75,6 +79,10 @@ EXAMPLES = """\
   python train.py -m lr=log:1e-3:10:40 depth=2,4 only="'lr*depth<1'" plan=true
   python train.py -m depth=2,4,8 width=16,8,4 zip=[depth,width]
   python train.py experiment={experiment}
+"""
+
+CASES = """\
+Cases: forum posts, every suspected cause as posted and mended (python reproduce.py judges them)
 """
 
 SWEEPING = """\
@@ -131,6 +139,8 @@ def _keys_of(schema: type, prefix: str = "") -> Iterator[tuple[str, Key]]:
     for field in dataclasses.fields(schema):
         if field.name == "data":
             yield from _keys_of(DataConfig, "data.")
+        elif field.name == "case":
+            continue  # a file's own; what a command line can choose in it: CHOICES_OF_A_CASE
         else:
             words = _type_in_words(str(field.type))
             help_ = field.metadata["help"]
@@ -155,6 +165,7 @@ def is_key(name: str) -> bool:
     return (
         name in KEYS
         or name in GROUPS
+        or CHOICES_OF_A_CASE.fullmatch(name) is not None
         or (layer is not None and int(layer[1]) < LAYERS_WITH_FACTORS)
     )
 
@@ -225,7 +236,7 @@ def _usual_data(conf_dir: Path) -> str:
 
 
 def help_text(conf_dir: Path) -> str:
-    """Write the whole help: examples, keys with defaults, data sets, experiments, how to sweep."""
+    """Write the whole help: examples, data sets, experiments, cases, how to sweep, keys."""
     options = {group: group_options(conf_dir, group) for group in GROUPS}
     shown = EXAMPLES.format(experiment=next(iter(options["experiment"]), "NAME"))
     factors = f"{' and '.join(PER_LAYER)} take numbers .0 to .{LAYERS_WITH_FACTORS - 1} as well."
@@ -236,6 +247,7 @@ def help_text(conf_dir: Path) -> str:
         "Examples\n" + shown.rstrip(),
         "\n".join([f"Data sets ({_usual_data(conf_dir)}, if none is chosen)", *data]),
         "\n".join(["Experiments", *_group_section("experiment", options["experiment"])]),
+        "\n".join([CASES.rstrip(), *_group_section("case", options["case"])]),
         "Sweeping\n" + SWEEPING.rstrip(),
         "Keys: type, default, meaning\n" + "\n".join(_key_sections()).lstrip("\n") + "\n" + factors,
         "Hydra's flags worth knowing\n" + HYDRA.rstrip(),

@@ -94,7 +94,8 @@ class GridSweeper(Sweeper):
 
     def _overrides(self, arguments: list[str]) -> "list[Override]":
         """Merge `params` and arguments, in the order of Hydra's basic sweeper."""
-        params = self._parse([f"{key}={_as_text(value)}" for key, value in self.params.items()])
+        axes = [f"{key}={_as_text(value)}" for key, value in self.params.items()]
+        params = self._parse([*self._case_axes(), *axes])
         given = self._parse(arguments)
         spelled = {_name(override): override.get_key_element() for override in given}
         merged: dict[str, Override] = {}
@@ -105,6 +106,15 @@ class GridSweeper(Sweeper):
                 merged[key] = override
         merged.update((override.get_key_element(), override) for override in given)
         return list(merged.values())
+
+    def _case_axes(self) -> list[str]:
+        """Return the axes of the case in the master configuration, if there is one."""
+        case = None if self.config is None else OmegaConf.select(self.config, "case")
+        if case is None:
+            return []
+        from sweeps.cases import axes
+
+        return axes(case)
 
     def _parse(self, texts: list[str]) -> "list[Override]":
         from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -167,17 +177,17 @@ def _raw_values(override: "Override") -> list[Any]:
 
     from sweeps.axes import MOST_VALUES
     from sweeps.errors import BadInput
-    from sweeps.helptext import SWEEP_KEYS
+    from sweeps.helptext import SWEEP_KEYS, WHOLE_SWEEPS
 
     name, line = _name(override), override.input_line
     if not override.is_sweep_override():
         return [override._value]
     if name in SWEEP_KEYS:
         raise BadInput(f"`{name}` must have one value for the whole sweep; got {line}.")
-    if name == "experiment":  # Hydra would run them without the axes in their files
+    if name in WHOLE_SWEEPS:  # Hydra would run them without the axes in their files
         raise BadInput(
-            f"`experiment` must be one, since experiments are swept one at a time; got {line}. "
-            "Give one command for each experiment."
+            f"`{name}` must be one, since {name}s are swept one at a time; got {line}. "
+            f"Give one command for each {name}."
         )
     no_steps = (
         f"`{name}` must have values to step through; got {line}. "

@@ -1,0 +1,68 @@
+"""Shares of runs and their differences, each with an interval.
+
+The replicates of two cells are pairs: they draw from the same streams. So differences are taken
+within pairs, and averages over cells within replicates, before anything is made of them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+CONFIDENCE = 0.95
+_Z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
+
+
+class Estimate(NamedTuple):
+    """A number and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def share(hits: NDArray[np.bool_]) -> Estimate:
+    """Return the share of hits among runs, `(n,)`, with Wilson's interval.
+
+    >>> share(np.array([True] * 9 + [False]))
+    Estimate(value=0.9, low=0.5958499732047615, high=0.9821237869049271)
+
+    Source:
+        Wilson, JASA 22, 1927; recommended by Brown, Cai & DasGupta, Statistical Science 16, 2001.
+    """
+    n, p = len(hits), float(np.mean(hits))
+    middle = (p + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
+    half = _Z / (1 + _Z**2 / n) * math.sqrt(p * (1 - p) / n + _Z**2 / (4 * n * n))
+    return Estimate(p, max(middle - half, 0.0), min(middle + half, 1.0))
+
+
+def paired_difference(after: NDArray[np.bool_], before: NDArray[np.bool_]) -> Estimate:
+    """Return the difference of two shares over the same replicates, `(n,)` each.
+
+    The interval is the adjusted Wald one: a pair of each discordant kind is added, so that it is no
+    point where all pairs agree. The value is the plain difference.
+
+    Source:
+        Bonett & Price, "Adjusted Wald confidence interval for a difference of binomial proportions
+        based on paired data", J. Educational and Behavioral Statistics 37, 2012, eq. 3.
+    """
+    n = len(after)
+    gained, lost = np.count_nonzero(after & ~before), np.count_nonzero(before & ~after)
+    up, down = (gained + 1) / (n + 2), (lost + 1) / (n + 2)
+    half = _Z * math.sqrt((up + down - (up - down) ** 2) / (n + 2))
+    middle = up - down
+    return Estimate((gained - lost) / n, max(middle - half, -1.0), min(middle + half, 1.0))
+
+
+def mean_over_replicates(values: NDArray[np.float64]) -> Estimate:
+    """Return the mean of one number a replicate, `(n,)`, with Student's interval."""
+    n, mean = len(values), float(np.mean(values))
+    if n < 2:
+        return Estimate(mean, -math.inf, math.inf)
+    error = float(np.std(values, ddof=1)) / math.sqrt(n)
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * error
+    return Estimate(mean, mean - half, mean + half)

@@ -1,0 +1,226 @@
+"""Which suspected cause of a failure is the true one: a full factorial judged by its numbers.
+
+Frames in, frames out; nothing here knows what a factor is about. The definitions, which
+docs/cases.md and every page repeat before the numbers:
+
+*Trains*: a run's loss, as a part of its prior's, is below the midpoint of 1 and the median of the
+fully mended cell, and its output depends on the input. Where not clearly more than half of the
+mended runs train, nothing is decided.
+
+*Minimal set*: mending exactly these factors makes clearly more than half of the runs train, and no
+part of the set does.
+
+*Guilty*: mending it alone in the posted program moves the share of runs that train up by more than
+0.2, with an interval clear of 0. Or, where no single change does that: it is in a minimal set, and
+spoiling it alone in the mended program moves the share down by as much.
+
+*Latent*: not guilty, and spoiling it alone in the mended program moves the share down by as much.
+
+*Innocent*: the interval of its effect lies within 0.1 of none in the posted and in the mended
+program, on the average over all contexts, and over those with any one other factor posted, or
+mended.
+
+*Undecided*: anything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.endings import CONSTANT
+from analysis.shares import Estimate, mean_over_replicates, paired_difference, share
+
+MOVES, LITTLE, MOST = 0.2, 0.1, 0.5
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a full factorial says.
+
+    Attributes:
+        decided: whether the mended program trains, without which nothing follows.
+        posted, mended: share of runs that train in these two cells.
+        factors: a row a factor: verdict, why, and its effects with intervals: `alone` in the posted
+            program, `in_mended`, and `average` over all contexts.
+        interactions: a row a pair: how much more a mend does where the other is mended as well.
+        minimal: the minimal sets of changes.
+        cells: a row a cell: the factors mended in it, n, the share that trains, with its interval.
+    """
+
+    decided: bool
+    posted: Estimate
+    mended: Estimate
+    factors: pd.DataFrame
+    interactions: pd.DataFrame
+    minimal: list[tuple[str, ...]]
+    cells: pd.DataFrame
+
+
+def trains(frame: pd.DataFrame, mended: pd.Series) -> pd.Series:
+    """Say of each run whether it trains.
+
+    Args:
+        frame: `relative_loss` and `output_spread`, as `analysis.endings.runs` has them.
+        mended: whether a run is of the fully mended cell.
+    """
+    ending = frame["relative_loss"].where(frame["relative_loss"].notna(), np.inf)
+    midpoint = (1 + ending[mended].median()) / 2
+    return (ending < midpoint) & (frame["output_spread"] > CONSTANT)
+
+
+def judge(frame: pd.DataFrame, factors: Sequence[str]) -> Judgement:
+    """Judge one full factorial.
+
+    Args:
+        frame: a row a run: `replicate`, `trains`, and of each factor whether it is mended.
+        factors: the suspects; without any, there is but one cell.
+
+    Raises:
+        ValueError: a cell or a replicate of one is missing, or there twice.
+    """
+    table = _Table(frame, factors)
+    mended = share(table.cell(table.all))
+    decided = mended.low > MOST
+    minimal = _minimal(table) if decided else []
+    return Judgement(
+        decided,
+        share(table.cell(0)),
+        mended,
+        _factors(table, minimal, decided=decided),
+        _interactions(table),
+        [table.names(mask) for mask in minimal],
+        table.shares(),
+    )
+
+
+class _Table:
+    """Outcomes by cell and replicate; a cell is the set of factors mended in it, as bits."""
+
+    def __init__(self, frame: pd.DataFrame, factors: Sequence[str]) -> None:
+        self.factors = list(factors)
+        self.all = 2 ** len(self.factors) - 1
+        masks = np.zeros(len(frame), int)
+        for k, name in enumerate(self.factors):
+            masks |= frame[name].to_numpy(bool).astype(int) << k
+        keys = pd.MultiIndex.from_arrays([masks, frame["replicate"].to_numpy()])
+        counts = pd.Series(1, keys).groupby(level=[0, 1]).sum()
+        replicates = keys.levels[1]
+        if len(counts) != (self.all + 1) * len(replicates) or (counts != 1).any() or frame.empty:
+            raise ValueError(
+                "`frame` must have every replicate of every combination of "
+                f"{', '.join(self.factors) or 'no factor'} once; got {len(frame)} runs. "
+                "Train the case to its end first."
+            )
+        ordered = pd.Series(frame["trains"].to_numpy(bool), keys).sort_index()
+        self.hits: Bools = ordered.to_numpy(bool).reshape(self.all + 1, len(replicates))
+
+    def cell(self, mask: int) -> Bools:
+        return np.asarray(self.hits[mask])
+
+    def names(self, mask: int) -> tuple[str, ...]:
+        return tuple(name for k, name in enumerate(self.factors) if mask >> k & 1)
+
+    def gains(self, k: int, others: dict[int, bool] | None = None) -> NDArray[np.float64]:
+        """Return what mending factor k changes in each replicate, on the average over contexts."""
+        contexts = [
+            mask
+            for mask in range(self.all + 1)
+            if not mask >> k & 1 and all(mask >> j & 1 == on for j, on in (others or {}).items())
+        ]
+        with_it = self.hits[[mask | 1 << k for mask in contexts]].mean(axis=0)
+        return np.asarray(with_it - self.hits[contexts].mean(axis=0))
+
+    def shares(self) -> pd.DataFrame:
+        rows = [
+            {"mended": self.names(mask), "n": len(hits), **share(hits)._asdict()}
+            for mask, hits in enumerate(self.hits)
+        ]
+        return pd.DataFrame(rows).rename(columns={"value": "share"})
+
+
+def _minimal(table: _Table) -> list[int]:
+    """Return the minimal sets of changes, smaller ones first, as bits."""
+    found: list[int] = []
+    bits = [1 << k for k in range(len(table.factors))]
+    for size in range(len(bits) + 1):
+        for chosen in combinations(bits, size):
+            mask = sum(chosen)
+            part_trains = any(known & mask == known for known in found)
+            if not part_trains and share(table.cell(mask)).low > MOST:
+                found.append(mask)
+    return found
+
+
+def moves(effect: Estimate) -> bool:
+    """Tell whether a mend moves the share up by enough, with an interval clear of 0."""
+    return effect.value > MOVES and effect.low > 0
+
+
+def _within_little(effects: Sequence[Estimate]) -> bool:
+    return all(effect.low >= -LITTLE and effect.high <= LITTLE for effect in effects)
+
+
+def _factors(table: _Table, minimal: Sequence[int], *, decided: bool) -> pd.DataFrame:
+    rows = []
+    alone, in_mended = [], []
+    for k in range(len(table.factors)):
+        bit = 1 << k
+        alone.append(paired_difference(table.cell(bit), table.cell(0)))
+        in_mended.append(paired_difference(table.cell(table.all), table.cell(table.all ^ bit)))
+    some_single = any(map(moves, alone))
+    for k, name in enumerate(table.factors):
+        average = mean_over_replicates(table.gains(k))
+        contexts = [average, alone[k], in_mended[k], *_in_halves(table, k)]
+        together = not some_single and any(mask >> k & 1 for mask in minimal)
+        if not decided:
+            verdict, decisive = "undecided", alone[k]
+        elif moves(alone[k]):
+            verdict, decisive = "guilty", alone[k]
+        elif moves(in_mended[k]):
+            verdict, decisive = "guilty" if together else "latent", in_mended[k]
+        else:
+            verdict = "innocent" if _within_little(contexts) else "undecided"
+            decisive = max(contexts[1:3], key=lambda effect: max(-effect.low, effect.high))
+        rows.append(
+            {
+                "factor": name,
+                "verdict": verdict,
+                **_columns("alone", alone[k]),
+                **_columns("in_mended", in_mended[k]),
+                **_columns("average", average),
+                "low": decisive.low,
+                "high": decisive.high,
+                "together": verdict == "guilty" and not moves(alone[k]),
+            }
+        )
+    return pd.DataFrame(rows, columns=None if rows else ["factor", "verdict"])
+
+
+def _in_halves(table: _Table, k: int) -> list[Estimate]:
+    """Return the effect of a factor averaged over contexts with one other factor held."""
+    return [
+        mean_over_replicates(table.gains(k, {j: on}))
+        for j in range(len(table.factors))
+        for on in (False, True)
+        if j != k
+    ]
+
+
+def _interactions(table: _Table) -> pd.DataFrame:
+    rows = []
+    for j, k in combinations(range(len(table.factors)), 2):
+        more = table.gains(j, {k: True}) - table.gains(j, {k: False})
+        pair = {"factor": table.factors[j], "other": table.factors[k]}
+        rows.append({**pair, **_columns("interaction", mean_over_replicates(more))})
+    return pd.DataFrame(rows)
+
+
+def _columns(name: str, effect: Estimate) -> dict[str, float]:
+    return {name: effect.value, f"{name}_low": effect.low, f"{name}_high": effect.high}

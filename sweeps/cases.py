@@ -1,0 +1,99 @@
+"""Cases: forum posts as experiments whose axes are factors.
+
+A factor is a suspected cause, a toggle between two named bundles of overrides: as `posted`, or
+`mended`. A case also names its data sets and settings, bundles too. Which of them a cell has is
+said by plain keys of the configuration, so that Hydra's own ways of sweeping work on them:
+
+    case.data=moons case.factors.init.level=posted,mended
+
+`applied` puts the chosen bundles into a cell's configuration; what a run is follows from the result
+alone, so a run of a case is the same run as one asked for by its keys.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from sweeps.errors import BadInput, one_of
+
+LEVELS = ("posted", "mended")
+
+
+def axes(case: Mapping[str, Any]) -> list[str]:
+    """Return the axes of a case's full factorial as texts of overrides.
+
+    >>> axes({"datasets": {"xor": {}, "moons": {}}, "settings": {}, "factors": {"init": {}}})
+    ['case.data=xor,moons', 'case.factors.init.level=posted,mended']
+    """
+    named = {"data": case["datasets"], "setting": case["settings"]}
+    texts = [f"case.{key}={','.join(bundles)}" for key, bundles in named.items() if bundles]
+    return texts + [f"case.factors.{name}.level={','.join(LEVELS)}" for name in case["factors"]]
+
+
+def applied(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a cell's configuration with its case's bundles put in; one without a case unchanged.
+
+    Bundles come in the order data, setting, factors as the file lists them; a later one wins,
+    except that defects add up.
+
+    Raises:
+        BadInput: no such bundle, or a bundle sets a key that is none.
+    """
+    case = config.get("case")
+    if not case:
+        return config
+    merged = dict(config)
+    for where, bundle in _chosen(case):
+        merged = _merged(merged, bundle, where)
+    return merged
+
+
+def _chosen(case: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Name and return the bundles of a cell."""
+    bundles = []
+    for key, named in (("data", case["datasets"]), ("setting", case["settings"])):
+        name = case[key] if case[key] is not None else next(iter(named), None)
+        if name is None:
+            continue
+        if name not in named:
+            raise BadInput(one_of(f"case.{key}", name, named))
+        bundles.append((f"case.{key}={name}", named[name]))
+    for name, factor in case["factors"].items():
+        key = f"case.factors.{name}.level"
+        if factor["level"] not in LEVELS:
+            raise BadInput(one_of(key, factor["level"], LEVELS))
+        bundles.append((f"{key}={factor['level']}", factor[factor["level"]]))
+    return bundles
+
+
+def _merged(config: Mapping[str, Any], bundle: Mapping[str, Any], where: str) -> dict[str, Any]:
+    merged = dict(config)
+    for key, value in (bundle or {}).items():
+        if key not in config or key == "case":
+            raise BadInput(f"A bundle of {where} must set keys of a run; got {key}.")
+        if isinstance(value, Mapping):
+            merged[key] = _merged(merged[key], value, where)
+        elif key == "defects":
+            merged[key] = [*merged[key], *value]
+        else:
+            merged[key] = copy.copy(value)
+    return merged
+
+
+def problems(case: Mapping[str, Any]) -> list[str]:
+    """Say what is wrong with a case as data, a sentence each: names that are none of its own."""
+    found = []
+    factors, settings = case["factors"], case["settings"]
+    for name, scenario in case["scenarios"].items():
+        strange = [f for f in scenario["posted"] or () if f not in factors]
+        found += [one_of(f"case.scenarios.{name}.posted", f, factors) for f in strange]
+        if scenario["setting"] is not None and scenario["setting"] not in settings:
+            found.append(one_of(f"case.scenarios.{name}.setting", scenario["setting"], settings))
+    for at, claim in enumerate(case["claims"]):
+        strange = [f for f in claim["factors"] if f not in factors]
+        found += [one_of(f"case.claims.{at}.factors", f, factors) for f in strange]
+        strange = [s for s in claim["scenarios"] if s not in case["scenarios"]]
+        found += [one_of(f"case.claims.{at}.scenarios", s, case["scenarios"]) for s in strange]
+    return found

@@ -82,12 +82,9 @@ def _slope_of_other(rules: Rules, layer: Layer, spec: StackSpec) -> Rules:
     return with_slope(rules, layer, spec, activation=other_activation(layer, spec))
 
 
-def _slope_one_at_kink(rules: Rules, layer: Layer, spec: StackSpec) -> Rules:  # noqa: ARG001
-    return replace(rules, slope=one_at_kink)
-
-
-def _not_relu(spec: StackSpec) -> str:
-    return "" if spec.activation == "relu" else "it needs activation relu"
+def _no_kink(spec: StackSpec) -> str:
+    kinked = [name for name, activation in ACTIVATIONS.items() if activation.kinks]
+    return "" if spec.activation in kinked else f"it needs activation {' or '.join(kinked)}"
 
 
 def _slope_left_out(rules: Rules, layer: Layer, spec: StackSpec) -> Rules:  # noqa: ARG001
@@ -263,8 +260,8 @@ DEFECTS: Mapping[str, Defect] = MappingProxyType(
             "f'(0) = 1  for  f'(0) = 0",
             POSTED.format("001"),
             "hidden",
-            _slope_one_at_kink,
-            _not_relu,
+            one_at_kink,
+            _no_kink,
         ),
         "loss_gradient_sign": Defect(
             "The two terms of the cross-entropy's gradient are added where they are subtracted.",

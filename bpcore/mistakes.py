@@ -124,9 +124,15 @@ def other_activation(layer: Layer, spec: StackSpec) -> Activation:
     return ACTIVATIONS[OTHER_ACTIVATION.get(name, USUAL_OTHER)]
 
 
-def one_at_kink(layer: Layer, out: Array) -> None:
-    """`1 if z >= 0 else 0`: what `grad[z < 0] = 0` makes of ReLU's slope."""
-    np.greater_equal(layer.z, 0.0, out=out, casting="unsafe")
+def one_at_kink(rules: Rules, layer: Layer, spec: StackSpec) -> Rules:  # noqa: ARG001
+    """Let the slope at the kink be 1, as `grad[z < 0] = 0` does."""
+    [kink] = ACTIVATIONS[spec.activation].kinks
+
+    def slope(layer: Layer, out: Array) -> None:
+        rules.slope(layer, out)
+        np.copyto(out, 1.0, where=layer.z == kink)
+
+    return replace(rules, slope=slope)
 
 
 def error_without_slope(rules: Rules, layer: Layer, spec: StackSpec) -> Rules:

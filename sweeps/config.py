@@ -91,7 +91,7 @@ class ClaimConfig:
     kind: str = "blames"
     factors: list[str] = field(default_factory=list)
     scenarios: list[str] = field(default_factory=list)
-    symptom: dict[str, list[float | None]] = field(default_factory=dict)
+    symptom: dict[str, Any] = field(default_factory=dict)
     by: str = ""
     claim: str = ""
 
@@ -117,7 +117,7 @@ class CaseConfig:
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     factors: dict[str, FactorConfig] = field(default_factory=dict)
     scenarios: dict[str, ScenarioConfig] = field(default_factory=dict)
-    complaint: dict[str, list[float | None]] = field(default_factory=dict)
+    complaint: dict[str, Any] = field(default_factory=dict)
     claims: list[ClaimConfig] = field(default_factory=list)
     title: str = ""
     source: str = ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -53,8 +54,7 @@ def main() -> int:
         The exit status: 0 done, 1 our fault, 2 bad input, 130 interrupted.
     """
     try:
-        sys.argv[1:] = prepare(sys.argv[1:], CONF)
-        _with_hydra()
+        run(sys.argv[1:])
         _show()
     except BadInput as error:
         return _say(str(error), 2)
@@ -63,6 +63,16 @@ def main() -> int:
     except KeyboardInterrupt:
         return _interrupted()
     return 0
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Train what the arguments ask for; `sweeps.engine.DONE` says what became of it.
+
+    Raises:
+        BadInput: they ask for something that cannot be.
+    """
+    sys.argv[1:] = prepare(arguments, CONF)
+    _with_hydra()
 
 
 def _show() -> None:

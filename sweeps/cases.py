@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
+from sweeps.config import CaseConfig
 from sweeps.errors import BadInput, one_of
 
 LEVELS = ("posted", "mended")
@@ -97,3 +99,30 @@ def problems(case: Mapping[str, Any]) -> list[str]:
         strange = [s for s in claim["scenarios"] if s not in case["scenarios"]]
         found += [one_of(f"case.claims.{at}.scenarios", s, case["scenarios"]) for s in strange]
     return found
+
+
+def load(conf: Path, name: str) -> dict[str, Any]:
+    """Read a case from `conf/case/NAME.yaml`, with everything it leaves out filled in.
+
+    Raises:
+        BadInput: there is no such case, or its parts do not fit together.
+    """
+    import yaml
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    from sweeps.refusals import explain
+
+    path = conf / "case" / f"{name}.yaml"
+    names = sorted(file.stem for file in path.parent.glob("*.yaml"))
+    if name not in names:
+        raise BadInput(one_of("case", name, names))
+    given = yaml.safe_load(path.read_text(encoding="utf-8"))["case"]
+    try:
+        case = OmegaConf.merge(OmegaConf.structured(CaseConfig), given)
+    except OmegaConfBaseException as error:
+        raise BadInput(f"{path.name} must be a case; got {explain(error)}") from error
+    plain = cast("dict[str, Any]", OmegaConf.to_container(case))
+    if found := problems(plain):
+        raise BadInput("\n".join(found))
+    return plain

@@ -1,0 +1,126 @@
+"""What people assert in a thread, judged by the contrast that it asserts.
+
+| kind | asserts | supported | refuted |
+| --- | --- | --- | --- |
+| blames | the factors are why it fails | all are guilty | one is innocent or latent, or neither \
+mending it alone nor spoiling it alone can move the share by 0.2 |
+| cures | mending exactly these makes it train | clearly most runs train then, and more than as \
+posted | clearly most do not, or the share cannot have moved by 0.2 |
+| clears | the factors have nothing to do with it | all are innocent | one is guilty or latent |
+| works | the program as posted trains | clearly most runs do | clearly most do not |
+| shows | its runs have the symptom | clearly most have | clearly most have not |
+| lacks | its runs do not have the symptom | clearly most have not | clearly most have |
+
+Anything else is undecided. A claim is judged in the scenarios it names, else in those that show the
+complaint, else in all; and only where its factors are as posted. Where it is supported in some and
+refuted in others, it is undecided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from analysis.forum import Measured, side_of_half, within
+from analysis.shares import Estimate, paired_difference, share
+from analysis.verdicts import MOVES, moves
+
+Verdict = tuple[str, Estimate]
+Claim = Mapping[str, Any]
+
+
+def _word(holds: bool | None) -> str:
+    return "undecided" if holds is None else "supported" if holds else "refuted"
+
+
+def _effect(row: Any, name: str) -> Estimate:
+    return Estimate(row[name], row[f"{name}_low"], row[f"{name}_high"])
+
+
+def _blames(claim: Claim, scenario: Measured) -> Verdict:
+    rows = scenario.judgement.factors.set_index("factor").loc[claim["factors"]]
+    effects = [(_effect(row, "alone"), _effect(row, "in_mended")) for _, row in rows.iterrows()]
+    cannot = any(alone.high < MOVES and other.high < MOVES for alone, other in effects)
+    weakest = min((alone for alone, _ in effects), key=lambda effect: effect.value)
+    if not scenario.judgement.decided:
+        return "undecided", weakest
+    if (rows["verdict"] == "guilty").all():
+        return "supported", weakest
+    refuted = rows["verdict"].isin(["innocent", "latent"]).any() or cannot
+    return _word(False if refuted else None), weakest
+
+
+def _cures(claim: Claim, scenario: Measured) -> Verdict:
+    runs = scenario.runs.sort_values("replicate")
+    exactly = runs[list(scenario.posted)].eq([f in claim["factors"] for f in scenario.posted])
+    cured = runs.loc[exactly.all(axis=1), "trains"].to_numpy(bool)
+    before = scenario.as_posted().sort_values("replicate")["trains"].to_numpy(bool)
+    gain, reached = paired_difference(cured, before), share(cured)
+    if not scenario.judgement.decided:
+        return "undecided", reached
+    if side_of_half(reached) is False or gain.high < MOVES:
+        return "refuted", reached
+    return _word(True if side_of_half(reached) and moves(gain) else None), reached
+
+
+def _clears(claim: Claim, scenario: Measured) -> Verdict:
+    rows = scenario.judgement.factors.set_index("factor").loc[claim["factors"]]
+    effects = [_effect(row, "alone") for _, row in rows.iterrows()]
+    strongest = max(effects, key=lambda effect: abs(effect.value))
+    if rows["verdict"].isin(["guilty", "latent"]).any():
+        return "refuted", strongest
+    return _word(True if (rows["verdict"] == "innocent").all() else None), strongest
+
+
+def _works(claim: Claim, scenario: Measured) -> Verdict:  # noqa: ARG001
+    posted = scenario.judgement.posted
+    return _word(side_of_half(posted) if scenario.judgement.decided else None), posted
+
+
+def _shows(claim: Claim, scenario: Measured) -> Verdict:
+    found = share(within(scenario.as_posted(), claim["symptom"]).to_numpy(bool))
+    return _word(side_of_half(found)), found
+
+
+def _lacks(claim: Claim, scenario: Measured) -> Verdict:
+    found = share(within(scenario.as_posted(), claim["symptom"]).to_numpy(bool))
+    has = side_of_half(found)
+    return _word(None if has is None else not has), found
+
+
+KINDS: Mapping[str, Callable[[Claim, Measured], Verdict]] = MappingProxyType(
+    {
+        "blames": _blames,
+        "cures": _cures,
+        "clears": _clears,
+        "works": _works,
+        "shows": _shows,
+        "lacks": _lacks,
+    }
+)
+
+
+def judged(claim: Claim, scenarios: Sequence[Measured]) -> dict[str, Any]:
+    """Return the verdict on a claim, and its numbers in each scenario it was judged in.
+
+    Raises:
+        ValueError: unknown kind of claim.
+    """
+    if claim["kind"] not in KINDS:
+        known = ", ".join(KINDS)
+        raise ValueError(f"`kind` of a claim must be one of {known}; got {claim['kind']}.")
+    numbers = []
+    for scenario in _fitting(claim, scenarios):
+        verdict, estimate = KINDS[claim["kind"]](claim, scenario)
+        where = {"scenario": scenario.name, "data": scenario.data, "verdict": verdict}
+        numbers.append({**where, **estimate._asdict()})
+    words = {number["verdict"] for number in numbers} - {"undecided"}
+    return {"verdict": words.pop() if len(words) == 1 else "undecided", "numbers": numbers}
+
+
+def _fitting(claim: Claim, scenarios: Sequence[Measured]) -> list[Measured]:
+    possible = [s for s in scenarios if set(claim["factors"]) <= set(s.posted)]
+    if claim["scenarios"]:
+        return [s for s in possible if s.name in claim["scenarios"]]
+    return [s for s in possible if s.complains] or possible

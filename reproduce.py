@@ -1,0 +1,190 @@
+"""Reproduce forum posts and decide by measurement what was wrong: `python reproduce.py`.
+
+`python reproduce.py --list` shows the posts, `python reproduce.py 002` takes one of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sweeps.errors import BadInput, StoreFailed
+from sweeps.whole import write_whole
+
+ROOT = Path(__file__).resolve().parent
+CONF = ROOT / "conf"
+REPLICATES, QUICK_REPLICATES = 30, 6
+SOURCES = ("analysis", "bpcore", "conf", "sweeps")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    made = argparse.ArgumentParser(
+        prog="python reproduce.py",
+        description="Train every suspected cause of a forum post as posted and mended, in all "
+        "combinations, and judge by the numbers which of them is the true one.",
+        epilog="docs/cases.md says what the words mean and how to add a post.",
+    )
+    made.add_argument("cases", nargs="*", metavar="CASE", help="posts, as 002 (default: all)")
+    made.add_argument("--list", action="store_true", help="show the posts and stop")
+    made.add_argument(
+        "--quick",
+        action="store_true",
+        help=f"{QUICK_REPLICATES} replicates a cell in place of {REPLICATES}: wider intervals",
+    )
+    made.add_argument("--store", default="store", help="directory of the store (default: store)")
+    made.add_argument("--reports", default="reports", type=Path, help="(default: reports)")
+    made.add_argument("--jobs", default=0, type=int, help="worker processes; 0: one a core")
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns:
+        The exit status: 0 done, 1 our fault, 2 bad input, 130 interrupted.
+    """
+    given = parser().parse_args(argv)
+    try:
+        return _list() if given.list else _reproduce(given)
+    except BadInput as error:
+        return _say(str(error), 2)
+    except StoreFailed as error:
+        return _say(str(error), 1)
+    except KeyboardInterrupt:
+        return _say("Interrupted. Give the same command again to go on.", 130)
+
+
+def _say(text: str, status: int) -> int:
+    sys.stderr.write(f"{text}\n")
+    return status
+
+
+def _list() -> int:
+    from sweeps.helptext import group_options
+
+    for name, text in group_options(CONF, "case").items():
+        print(f"{name}  {text.partition(' python ')[0]}")
+    return 0
+
+
+def _reproduce(given: argparse.Namespace) -> int:
+    from sweeps.cases import load
+
+    names = given.cases or sorted(path.stem for path in (CONF / "case").glob("*.yaml"))
+    cases = {name: load(CONF, name) for name in dict.fromkeys(names)}
+    folder = given.reports / ("forum-quick" if given.quick else "forum")
+    folder.mkdir(parents=True, exist_ok=True)
+    found = {}
+    for number, (name, case) in enumerate(cases.items(), start=1):
+        sys.stderr.write(f"{name} ({number} of {len(cases)}): {case['title']}\n")
+        found[name] = _verdict(name, case, given, folder)
+        _print(name, found[name])
+    path = folder / "verdicts.json"
+    _write(path, found)
+    print(path)
+    return 0
+
+
+def _verdict(name: str, case: Any, given: argparse.Namespace, folder: Path) -> Any:
+    """Return a case's entry, from the last time if nothing it follows from has changed since."""
+    sweep = f"case-{name}" + ("-quick" if given.quick else "")
+    kept = folder / name / "verdict.json"
+    if kept.is_file():
+        last = json.loads(kept.read_text(encoding="utf-8"))
+        if last["from"] == _stamp(given.store, sweep):
+            return last["verdict"]
+    sweep = _train(name, sweep, given)
+    verdict = _judge(name, case, given.store, sweep, kept.parent)
+    _write(kept, {"from": _stamp(given.store, sweep), "verdict": verdict})
+    return verdict
+
+
+def _stamp(store: str, sweep: str) -> str:
+    """Digest what a verdict follows from: the program, the case, the runs that the sweep has."""
+    files = [path for name in SOURCES for path in sorted((ROOT / name).rglob("*.*"))]
+    files = [path for path in files if path.suffix in (".py", ".yaml")]
+    digest = hashlib.sha256(sweep.encode())
+    for path in [*files, Path(store) / "sweeps" / f"{sweep}.parquet"]:
+        digest.update(path.read_bytes() if path.is_file() else b"missing")
+    return digest.hexdigest()
+
+
+def _train(name: str, sweep: str, given: argparse.Namespace) -> str:
+    """Train a case's full factorial; return the name of its sweep."""
+    import train
+    from sweeps import engine
+
+    engine.DONE.clear()
+    replicates = QUICK_REPLICATES if given.quick else REPLICATES
+    options = [f"replicates={replicates}", f"name={sweep}", f"jobs={given.jobs}"]
+    train.run([f"case={name}", *options, f"store={given.store}"])
+    return engine.DONE[0].sweep.name
+
+
+def _judge(name: str, case: Any, store: str, sweep: str, folder: Path) -> Any:
+    """Judge a case; leave its tables as CSV files."""
+    from analysis import claims, endings, forum
+
+    try:
+        scenarios = forum.measured(endings.runs(store, sweep), case)
+        judged = [claims.judged(claim, scenarios) for claim in case["claims"]]
+    except ValueError as error:
+        raise BadInput(f"{name}.yaml: {error}") from error
+    folder.mkdir(parents=True, exist_ok=True)
+    for table, frame in forum.tables(scenarios).items():
+        frame.to_csv(folder / f"{table}.csv", index=False)
+    return forum.summary(case, scenarios, judged)
+
+
+def _write(path: Path, content: Any) -> None:
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_whole(path, lambda to: to.write_text(text, encoding="utf-8"))
+
+
+def _print(name: str, verdict: Any) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=name, title_justify="left")
+    for title in ("scenario", "data", "complaint", "trains", "mended", "guilty", "latent", "mend"):
+        table.add_column(title, overflow="fold")
+    for scenario in verdict["scenarios"]:
+        table.add_row(*_row(scenario))
+    console.print(table)
+    for claim in verdict["claims"]:
+        console.print(f"  {claim['verdict']:10} {claim['by']}: {claim['claim']}", highlight=False)
+    console.print()
+
+
+def _row(scenario: Any) -> list[str]:
+    """Return the printed row of a scenario."""
+    by_word = {
+        word: ", ".join(f["factor"] for f in scenario["factors"] if f["verdict"] == word)
+        for word in ("guilty", "latent")
+    }
+    complaint = {True: "yes", False: "no", None: "-"}[scenario["complaint"]]
+    mends = [" + ".join(names) or "nothing" for names in scenario["minimal"]]
+    return [
+        scenario["name"],
+        scenario["data"],
+        complaint,
+        f"{scenario['trains_as_posted']:.0%}",
+        f"{scenario['trains_mended']:.0%}",
+        by_word["guilty"],
+        by_word["latent"],
+        " or ".join(mends) or "undecided",
+    ]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -7,6 +7,7 @@ within pairs, and averages over cells within replicates, before anything is made
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 CONFIDENCE = 0.95
-_Z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
+_Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 
 
 class Estimate(NamedTuple):
@@ -37,10 +38,13 @@ def share(hits: NDArray[np.bool_]) -> Estimate:
     n, p = len(hits), float(np.mean(hits))
     middle = (p + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
     half = _Z / (1 + _Z**2 / n) * math.sqrt(p * (1 - p) / n + _Z**2 / (4 * n * n))
-    return Estimate(p, max(middle - half, 0.0), min(middle + half, 1.0))
+    # Where all or none hit, the interval ends there but for rounding.
+    return Estimate(p, max(min(middle - half, p), 0.0), min(max(middle + half, p), 1.0))
 
 
-def paired_difference(after: NDArray[np.bool_], before: NDArray[np.bool_]) -> Estimate:
+def paired_difference(
+    after: NDArray[np.bool_], before: NDArray[np.bool_], confidence: float = CONFIDENCE
+) -> Estimate:
     """Return the difference of two shares over the same replicates, `(n,)` each.
 
     The interval is the adjusted Wald one: a pair of each discordant kind is added, so that it is no
@@ -53,7 +57,8 @@ def paired_difference(after: NDArray[np.bool_], before: NDArray[np.bool_]) -> Es
     n = len(after)
     gained, lost = np.count_nonzero(after & ~before), np.count_nonzero(before & ~after)
     up, down = (gained + 1) / (n + 2), (lost + 1) / (n + 2)
-    half = _Z * math.sqrt((up + down - (up - down) ** 2) / (n + 2))
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    half = z * math.sqrt((up + down - (up - down) ** 2) / (n + 2))
     middle = up - down
     return Estimate((gained - lost) / n, max(middle - half, -1.0), min(middle + half, 1.0))
 

@@ -12,7 +12,8 @@ part of the set does.
 
 *Guilty*: mending it alone in the posted program moves the share of runs that train up by more than
 0.2, with an interval clear of 0. Or, where no single change does that: it is in a minimal set, and
-spoiling it alone in the mended program moves the share down by as much.
+spoiling it alone in the mended program moves the share down by as much. These intervals are as wide
+as lets all of a scenario's hold together at 95 % (Bonferroni), so that noise has no culprit.
 
 *Latent*: not guilty, and spoiling it alone in the mended program moves the share down by as much.
 
@@ -34,7 +35,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.endings import CONSTANT
-from analysis.shares import Estimate, mean_over_replicates, paired_difference, share
+from analysis.shares import CONFIDENCE, Estimate, mean_over_replicates, paired_difference, share
 
 MOVES, LITTLE, MOST = 0.2, 0.1, 0.5
 Bools = NDArray[np.bool_]
@@ -163,44 +164,75 @@ def moves(effect: Estimate) -> bool:
     return effect.value > MOVES and effect.low > 0
 
 
-def _within_little(effects: Sequence[Estimate]) -> bool:
-    return all(effect.low >= -LITTLE and effect.high <= LITTLE for effect in effects)
-
-
 def _factors(table: _Table, minimal: Sequence[int], *, decided: bool) -> pd.DataFrame:
+    effects = [_Effects.of(table, k) for k in range(len(table.factors))]
+    some_single = any(moves(effect.alone_wide) for effect in effects)
     rows = []
-    alone, in_mended = [], []
-    for k in range(len(table.factors)):
-        bit = 1 << k
-        alone.append(paired_difference(table.cell(bit), table.cell(0)))
-        in_mended.append(paired_difference(table.cell(table.all), table.cell(table.all ^ bit)))
-    some_single = any(map(moves, alone))
-    for k, name in enumerate(table.factors):
-        average = mean_over_replicates(table.gains(k))
-        contexts = [average, alone[k], in_mended[k], *_in_halves(table, k)]
+    for k, (name, effect) in enumerate(zip(table.factors, effects, strict=True)):
         together = not some_single and any(mask >> k & 1 for mask in minimal)
-        if not decided:
-            verdict, decisive = "undecided", alone[k]
-        elif moves(alone[k]):
-            verdict, decisive = "guilty", alone[k]
-        elif moves(in_mended[k]):
-            verdict, decisive = "guilty" if together else "latent", in_mended[k]
-        else:
-            verdict = "innocent" if _within_little(contexts) else "undecided"
-            decisive = max(contexts[1:3], key=lambda effect: max(-effect.low, effect.high))
+        verdict, decisive = effect.verdict(together=together) if decided else effect.open()
         rows.append(
             {
                 "factor": name,
                 "verdict": verdict,
-                **_columns("alone", alone[k]),
-                **_columns("in_mended", in_mended[k]),
-                **_columns("average", average),
+                **_columns("alone", effect.alone),
+                **_columns("in_mended", effect.in_mended),
+                **_columns("average", effect.average),
                 "low": decisive.low,
                 "high": decisive.high,
-                "together": verdict == "guilty" and not moves(alone[k]),
+                "together": verdict == "guilty" and not moves(effect.alone_wide),
             }
         )
     return pd.DataFrame(rows, columns=None if rows else ["factor", "verdict"])
+
+
+@dataclass(frozen=True)
+class _Effects:
+    """What mending one factor does: in both corners, on the average, over halves of the contexts.
+
+    The wide intervals of the corners hold for all factors together.
+    """
+
+    alone: Estimate
+    in_mended: Estimate
+    alone_wide: Estimate
+    in_mended_wide: Estimate
+    average: Estimate
+    halves: list[Estimate]
+
+    @classmethod
+    def of(cls, table: _Table, k: int) -> _Effects:
+        bit, level = 1 << k, 1 - (1 - CONFIDENCE) / (2 * len(table.factors))
+        posted = table.cell(bit), table.cell(0)
+        mended = table.cell(table.all), table.cell(table.all ^ bit)
+        return cls(
+            paired_difference(*posted),
+            paired_difference(*mended),
+            paired_difference(*posted, level),
+            paired_difference(*mended, level),
+            mean_over_replicates(table.gains(k)),
+            _in_halves(table, k),
+        )
+
+    def verdict(self, *, together: bool) -> tuple[str, Estimate]:
+        """Return the word and the effect that it rests on."""
+        if moves(self.alone_wide):
+            return "guilty", self.alone_wide
+        if moves(self.in_mended_wide):
+            return "guilty" if together else "latent", self.in_mended_wide
+        contexts = [self.alone, self.in_mended, self.average, *self.halves]
+        if all(effect.low >= -LITTLE and effect.high <= LITTLE for effect in contexts):
+            return "innocent", max(contexts[:2], key=_reach)
+        return self.open()
+
+    def open(self) -> tuple[str, Estimate]:
+        """Return that nothing is decided, and the larger of both effects."""
+        return "undecided", max(self.alone_wide, self.in_mended_wide, key=_reach)
+
+
+def _reach(effect: Estimate) -> float:
+    """Return how far an interval reaches from 0."""
+    return max(-effect.low, effect.high)
 
 
 def _in_halves(table: _Table, k: int) -> list[Estimate]:

@@ -1,0 +1,264 @@
+"""The judgement, handed frames whose truth is planted: nothing in it knows a case."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from analysis import claims, forum
+from analysis.shares import Estimate, mean_over_replicates, paired_difference, share
+from analysis.verdicts import judge, trains
+
+N = 40
+
+
+def frame(factors, probability, n=N, seed=0):
+    """A full factorial whose runs train with a probability that depends on what is posted."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for mended in itertools.product([False, True], repeat=len(factors)):
+        posted = {f for f, on in zip(factors, mended, strict=True) if not on}
+        for replicate in range(n):
+            hit = rng.random() < probability(posted)
+            row = dict(zip(factors, mended, strict=True))
+            rows.append({**row, "replicate": replicate, "trains": hit})
+    return pd.DataFrame(rows)
+
+
+def words(judgement):
+    return dict(zip(judgement.factors["factor"], judgement.factors["verdict"], strict=True))
+
+
+def judged(factors, probability, **options):
+    return judge(frame(factors, probability, **options), factors)
+
+
+def test_a_planted_culprit_is_guilty_and_a_bystander_innocent():
+    found = judged(["culprit", "bystander"], lambda posted: 0.0 if "culprit" in posted else 1.0)
+    assert words(found) == {"culprit": "guilty", "bystander": "innocent"}
+    assert found.minimal == [("culprit",)]
+    row = found.factors.iloc[0]
+    assert (row.alone, row.in_mended, row.together) == (1.0, 1.0, False)
+    assert row.low > 0.2
+
+
+def test_two_faults_of_which_each_is_enough_are_guilty_together():
+    found = judged(["a", "b", "c"], lambda posted: 0.0 if posted & {"a", "b"} else 1.0)
+    assert words(found) == {"a": "guilty", "b": "guilty", "c": "innocent"}
+    assert found.factors["together"].tolist() == [True, True, False]
+    assert found.factors["alone"].tolist() == [0.0, 0.0, 0.0]
+    assert found.minimal == [("a", "b")]
+
+
+def test_two_faults_that_do_harm_only_together_are_guilty_and_either_mend_will_do():
+    found = judged(["a", "b", "c"], lambda posted: 0.0 if {"a", "b"} <= posted else 1.0)
+    assert words(found) == {"a": "guilty", "b": "guilty", "c": "innocent"}
+    assert found.factors["in_mended"].tolist() == [0.0, 0.0, 0.0]
+    assert found.minimal == [("a",), ("b",)]
+    pair = found.interactions.set_index(["factor", "other"]).loc[("a", "b")]
+    assert pair.interaction == -1.0
+    assert found.interactions.set_index(["factor", "other"]).loc[("a", "c")].interaction == 0.0
+
+
+def test_a_fault_hidden_behind_a_worse_one_is_latent():
+    def probability(posted):
+        return 0.0 if "worse" in posted else 0.45 if "hidden" in posted else 1.0
+
+    found = judged(["worse", "hidden"], lambda posted: probability(posted), n=60)
+    assert words(found) == {"worse": "guilty", "hidden": "latent"}
+    assert found.minimal == [("worse", "hidden")]
+
+
+def test_pure_noise_is_undecided():
+    found = [judged(["a", "b", "c"], lambda posted: 0.85, seed=seed) for seed in range(40)]
+    accused = [f for f in found if {"guilty", "latent"} & set(words(f).values())]
+    # All intervals of a frame hold together in 95 % of frames: more than 6 in 40 is below 1 %.
+    assert len(accused) <= 6
+    assert words(found[0]) == dict.fromkeys("abc", "undecided")
+
+
+def test_a_mended_program_that_does_not_train_decides_nothing():
+    found = judged(["a"], lambda posted: 0.9 if posted else 0.3)
+    assert (found.decided, words(found), found.minimal) == (False, {"a": "undecided"}, [])
+
+
+def test_a_mend_that_does_harm_is_no_sign_of_guilt():
+    found = judged(["a", "b"], lambda posted: 1.0 if posted == {"a", "b"} else 0.75)
+    assert "guilty" not in words(found).values()
+    assert found.minimal == [()]
+
+
+def test_few_replicates_give_the_same_words_or_undecided():
+    def probability(posted):
+        return 0.0 if "culprit" in posted else 1.0
+
+    few = words(judged(["culprit", "bystander"], probability, n=6))
+    assert few == {"culprit": "guilty", "bystander": "undecided"}
+
+
+def test_without_factors_there_is_one_cell():
+    found = judged([], lambda posted: 1.0)
+    assert (found.posted, found.minimal) == (found.mended, [()])
+    assert len(found.cells) == 1
+    assert found.factors.empty
+
+
+@pytest.mark.parametrize("spoil", [lambda f: f.iloc[1:], lambda f: pd.concat([f, f.iloc[:1]])])
+def test_an_incomplete_factorial_is_refused(spoil):
+    with pytest.raises(ValueError, match="every replicate of every combination of a, b once; got"):
+        judge(spoil(frame(["a", "b"], lambda posted: 1.0)), ["a", "b"])
+
+
+def test_every_cell_has_its_share_with_an_interval():
+    found = judged(["a", "b"], lambda posted: 1.0 if not posted else 0.3)
+    cells = found.cells.set_index("mended")
+    assert set(cells.index) == {(), ("a",), ("b",), ("a", "b")}
+    assert (cells["n"] == N).all()
+    assert (cells["low"] <= cells["share"]).all()
+    assert (cells["share"] <= cells["high"]).all()
+
+
+def test_effects_are_those_of_a_plain_comparison_of_means():
+    made = frame(["a", "b"], lambda posted: 0.3 + 0.5 * ("a" not in posted), seed=3)
+    found = judge(made, ["a", "b"]).factors.set_index("factor")
+    means = made.groupby(["a", "b"])["trains"].mean()
+    assert found.loc["a", "alone"] == pytest.approx(means[True, False] - means[False, False])
+    assert found.loc["a", "in_mended"] == pytest.approx(means[True, True] - means[False, True])
+    by_a = made.groupby("a")["trains"].mean()
+    assert found.loc["a", "average"] == pytest.approx(by_a[True] - by_a[False])
+
+
+# What counts as training.
+
+
+def test_a_run_trains_below_the_midpoint_if_its_output_depends_on_the_input():
+    runs = pd.DataFrame(
+        {
+            "relative_loss": [0.2, 0.2, 0.2, 0.59, 0.61, 0.3, np.inf, np.nan],
+            "output_spread": [0.3, 0.3, 0.3, 0.3, 0.3, 0.0, np.nan, np.nan],
+        }
+    )
+    mended = pd.Series([True] * 3 + [False] * 5)
+    assert trains(runs, mended).tolist() == [True] * 4 + [False] * 4
+
+
+# Intervals against other ways to the same numbers.
+
+
+def test_a_share_has_wilsons_interval():
+    hits = np.array([True] * 9 + [False])
+    expected = stats.binomtest(9, 10).proportion_ci(method="wilson")
+    assert share(hits) == pytest.approx((0.9, expected.low, expected.high))
+
+
+def test_a_paired_difference_is_the_published_example():
+    # Bonett & Price add one pair of each discordant kind: here 6 + 1 gained, 1 + 1 lost, of 20 + 2.
+    after = np.array([True] * 6 + [False] + [True] * 13)
+    before = np.array([False] * 6 + [True] + [True] * 13)
+    up, down, n = 7 / 22, 2 / 22, 22
+    half = stats.norm.ppf(0.975) * np.sqrt((up + down - (up - down) ** 2) / n)
+    assert paired_difference(after, before) == pytest.approx(
+        (0.25, up - down - half, up - down + half)
+    )
+
+
+def test_the_interval_of_a_paired_difference_covers_the_truth():
+    rng = np.random.default_rng(5)
+    # Of a uniform number below 0.7, less that of the same number with noise.
+    truth = 0.7 - np.mean(stats.norm.cdf(0.7, loc=np.linspace(0, 1, 10001), scale=0.2))
+    covered = 0
+    for _ in range(2000):
+        both = rng.random(30)
+        after, before = both < 0.7, (both + rng.normal(0, 0.2, 30)) < 0.7
+        estimate = paired_difference(after, before)
+        covered += estimate.low <= truth <= estimate.high
+    assert covered > 0.93 * 2000
+
+
+def test_a_mean_over_replicates_has_students_interval():
+    values = np.array([0.1, 0.4, 0.3, 0.2])
+    expected = stats.ttest_1samp(values, 0).confidence_interval()
+    assert mean_over_replicates(values) == pytest.approx((0.25, expected.low, expected.high))
+    assert mean_over_replicates(values[:1]) == Estimate(0.1, -np.inf, np.inf)
+
+
+# Claims.
+
+CASE = {
+    "datasets": {"d": {}},
+    "settings": {},
+    "factors": {"a": {"open": False}, "b": {"open": False}, "c": {"open": True}},
+    "scenarios": {"shown": {"posted": None, "setting": None}},
+    "complaint": {"relative_loss": [0.9, None]},
+    "claims": [],
+}
+
+
+def runs_of_a_case(probability, seed=0):
+    """Runs as they are read from a store, losses 0.1 or 1 of the prior's."""
+    made = frame(["a", "b", "c"], probability, seed=seed)
+    for factor in ("a", "b", "c"):
+        level = np.where(made.pop(factor), "mended", "posted")
+        made[f"case.factors.{factor}.level"] = level
+    made["relative_loss"] = np.where(made.pop("trains"), 0.1, 1.0)
+    return made.assign(output_spread=0.3)
+
+
+@pytest.fixture(scope="module")
+def scenarios():
+    return forum.measured(runs_of_a_case(lambda posted: 0.0 if "a" in posted else 1.0), CASE)
+
+
+def claim(kind, *factors, symptom=None):
+    return {"kind": kind, "factors": list(factors), "scenarios": [], "symptom": symptom or {}}
+
+
+@pytest.mark.parametrize(
+    ("made", "verdict"),
+    [
+        (claim("blames", "a"), "supported"),
+        (claim("blames", "b"), "refuted"),
+        (claim("blames", "a", "b"), "refuted"),
+        (claim("cures", "a"), "supported"),
+        (claim("cures", "b"), "refuted"),
+        (claim("cures", "a", "b"), "supported"),
+        (claim("clears", "b"), "supported"),
+        (claim("clears", "a"), "refuted"),
+        (claim("works"), "refuted"),
+        (claim("shows", symptom={"relative_loss": [0.9, 1.1]}), "supported"),
+        (claim("shows", symptom={"relative_loss": [None, 0.5]}), "refuted"),
+        (claim("lacks", symptom={"relative_loss": [None, 0.5]}), "supported"),
+        (claim("blames", "c"), "undecided"),  # not as posted in any scenario
+    ],
+)
+def test_a_claim_is_judged_by_the_contrast_it_asserts(made, verdict, scenarios):
+    found = claims.judged(made, scenarios)
+    assert found["verdict"] == verdict
+    assert len(found["numbers"]) == ("c" not in made["factors"])
+
+
+def test_the_complaint_appears_where_most_posted_runs_show_it(scenarios):
+    assert [s.complains for s in scenarios] == [True]
+    [right] = forum.measured(runs_of_a_case(lambda posted: 1.0), CASE)
+    assert right.complains is False
+    [half] = forum.measured(runs_of_a_case(lambda posted: 0.5 if posted else 1.0), CASE)
+    assert half.complains is None
+    [silent] = forum.measured(runs_of_a_case(lambda posted: 0.0), {**CASE, "complaint": {}})
+    assert (silent.complains, silent.complaint) == (None, None)
+
+
+def test_a_claim_supported_here_and_refuted_there_is_undecided(scenarios):
+    other = forum.measured(runs_of_a_case(lambda posted: 0.0 if "b" in posted else 1.0), CASE)
+    assert claims.judged(claim("blames", "a"), [*scenarios, *other])["verdict"] == "undecided"
+
+
+def test_an_unknown_kind_of_claim_is_refused(scenarios):
+    with pytest.raises(ValueError, match="`kind` of a claim must be one of blames, cures, clears"):
+        claims.judged(claim("says"), scenarios)
+
+
+def test_a_symptom_about_no_column_is_refused(scenarios):
+    with pytest.raises(ValueError, match=r"about one of .*relative_loss.*; got x"):
+        claims.judged(claim("shows", symptom={"x": [0, 1]}), scenarios)

@@ -1,0 +1,314 @@
+"""Cases as configuration, from the file to the verdict, and the sixth post of docs/cases.md."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from hydra_side import HydraSide
+
+import reproduce
+from analysis import claims, forum
+from sweeps import cases
+from sweeps.asked import ask
+from sweeps.errors import BadInput
+from sweeps.helptext import is_key
+
+ROOT = Path(__file__).resolve().parents[1]
+CONF = ROOT / "conf"
+POSTS = ("000", "001", "002", "003", "004")
+TEXTS = (
+    "title",
+    "source",
+    "asks",
+    "gives",
+    "leaves_open",
+    "about",
+    "suspect",
+    "cure",
+    "by",
+    "claim",
+)
+
+
+@pytest.fixture(scope="module")
+def hydra():
+    return HydraSide(CONF)
+
+
+def composed(hydra, *overrides):
+    return hydra._run(hydra.load(list(overrides)))
+
+
+# The files.
+
+
+@pytest.mark.parametrize("post", POSTS)
+def test_a_case_says_where_it_is_from_what_it_asks_and_what_it_leaves_open(post):
+    case = cases.load(CONF, post)
+    assert all(case[key] for key in ("title", "source", "asks", "gives", "leaves_open"))
+    assert len(case["datasets"]) >= 2
+    assert all(factor["suspect"] and factor["cure"] for factor in case["factors"].values())
+    assert 2 ** len(case["factors"]) <= 1024
+    assert {claim["kind"] for claim in case["claims"]} <= set(claims.KINDS)
+    assert all(claim["by"] and claim["claim"] for claim in case["claims"])
+
+
+@pytest.mark.parametrize("post", POSTS)
+def test_every_factor_changes_the_runs_of_every_data_set(post, hydra):
+    case = cases.load(CONF, post)
+    levels = [f"case.factors.{name}.level=mended" for name in case["factors"]]
+    for data in case["datasets"]:
+        base = composed(hydra, f"case={post}", f"case.data={data}", *levels)
+        for at, name in enumerate(case["factors"]):
+            one = [*levels[:at], f"case.factors.{name}.level=posted", *levels[at + 1 :]]
+            spoiled = composed(hydra, f"case={post}", f"case.data={data}", *one)
+            plain, other = (dict(cases.applied(c)) for c in (base, spoiled))
+            assert {k for k in plain if k != "case" and plain[k] != other[k]} or case["factors"][
+                name
+            ]["mended"]
+
+
+@pytest.mark.parametrize("post", POSTS)
+def test_all_cells_of_a_case_can_be_trained(post, hydra):
+    sweeper = hydra.sweeper(master=hydra.master_of([f"case={post}"]))
+    jobs = sweeper.jobs([f"case={post}", "replicates=1"])
+    case = cases.load(CONF, post)
+    settings = max(len(case["settings"]), 1)
+    assert len(jobs) == len(case["datasets"]) * settings * 2 ** len(case["factors"])
+    sweep = ask(hydra.short(jobs), "command")
+    assert len(sweep.cells) == len(jobs)
+    assert next(iter(sweep.axes)) == "case.data"
+
+
+def test_cells_are_composed_the_short_way_as_hydra_does(hydra):
+    sweeper = hydra.sweeper(master=hydra.master_of(["case=003"]))
+    jobs = sweeper.jobs(["case=003"])
+    assert list(hydra.differences(jobs, hydra.short(jobs))) == []
+
+
+def test_an_axis_on_the_command_line_replaces_the_cases_own(hydra):
+    sweeper = hydra.sweeper(master=hydra.master_of(["case=002"]))
+    jobs = sweeper.jobs(["case=002", "case.data=moons", "case.factors.init.level=mended"])
+    assert len(jobs) == 2**5
+    assert all("case.factors.init.level=mended" in job for job in jobs)
+
+
+# Bundles.
+
+CASE = {
+    "data": None,
+    "setting": None,
+    "datasets": {"a": {"data": {"name": "xor"}}, "b": {"data": {"name": "moons"}}},
+    "settings": {},
+    "factors": {
+        "one": {"level": "posted", "posted": {"lr": 1.0, "defects": ["x"]}, "mended": {}},
+        "two": {"level": "posted", "posted": {"defects": ["y"]}, "mended": {"lr": 2.0}},
+    },
+}
+CONFIG = {"case": CASE, "lr": 0.1, "defects": ["z"], "data": {"name": "none", "noise": 0.5}}
+
+
+def with_case(**changes):
+    return {**CONFIG, "case": {**CASE, **changes}}
+
+
+def test_bundles_are_put_in_and_defects_add_up():
+    found = cases.applied(CONFIG)
+    assert (found["lr"], found["defects"]) == (1.0, ["z", "x", "y"])
+    assert found["data"] == {"name": "xor", "noise": 0.5}
+    assert CONFIG["data"]["name"] == "none"
+    assert cases.applied(with_case(data="b"))["data"]["name"] == "moons"
+
+
+def test_a_later_factor_wins():
+    factors = {**CASE["factors"], "two": {**CASE["factors"]["two"], "level": "mended"}}
+    found = cases.applied(with_case(factors=factors))
+    assert (found["lr"], found["defects"]) == (2.0, ["z", "x"])
+
+
+def test_a_configuration_without_a_case_is_left_alone():
+    plain = {"lr": 1, "case": None}
+    assert cases.applied(plain) is plain
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data": "c"}, "`case.data` must be one of a, b; got c."),
+        (
+            {"factors": {"one": {**CASE["factors"]["one"], "level": "mendet"}}},
+            "`case.factors.one.level` must be one of posted, mended; got mendet. "
+            "Did you mean mended?",
+        ),
+        (
+            {"datasets": {"a": {"data": {"nam": "xor"}}}},
+            "A bundle of case.data=a must set keys of a run; got nam.",
+        ),
+        (
+            {"datasets": {"a": {"case": {}}}},
+            "A bundle of case.data=a must set keys of a run; got case.",
+        ),
+    ],
+)
+def test_what_is_no_bundle_is_refused(changes, message):
+    with pytest.raises(BadInput) as refused:
+        cases.applied(with_case(**changes))
+    assert str(refused.value) == message
+
+
+def test_names_that_a_case_does_not_have_are_all_listed(tmp_path):
+    (tmp_path / "case").mkdir()
+    text = yaml.safe_load((CONF / "case" / "002.yaml").read_text(encoding="utf-8"))
+    text["case"]["scenarios"]["typed"] = {"posted": ["inti"], "setting": "fast"}
+    text["case"]["claims"][0]["factors"] = ["stepp"]
+    text["case"]["claims"][0]["scenarios"] = ["type"]
+    (tmp_path / "case" / "x.yaml").write_text(yaml.safe_dump(text), encoding="utf-8")
+    with pytest.raises(BadInput) as refused:
+        cases.load(tmp_path, "x")
+    lines = str(refused.value).splitlines()
+    assert [line.partition(" must")[0] for line in lines] == [
+        "`case.scenarios.typed.posted`",
+        "`case.scenarios.typed.setting`",
+        "`case.claims.0.factors`",
+        "`case.claims.0.scenarios`",
+    ]
+    assert "Did you mean init?" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("case=02", "`case` must be one of 000, 001, 002, 003, 004; got 02. Did you mean 002?"),
+        (
+            "case=002,003",
+            "`case` must be one, since cases are swept one at a time; got case=002,003. "
+            "Give one command for each case.",
+        ),
+    ],
+)
+def test_a_case_is_one_of_those_there_are(line, message, train):
+    done = train(line)
+    assert (done.status, done.err) == (2, message + "\n")
+
+
+def test_choices_of_a_case_are_keys():
+    assert is_key("case.data")
+    assert is_key("case.factors.init.level")
+    assert not is_key("case.factors.init.posted")
+
+
+# From the command line to the verdict, in a directory with a sixth post.
+
+
+@pytest.fixture(scope="module")
+def sixth(tmp_path_factory):
+    """A copy of the project with one file more, the one that docs/cases.md shows."""
+    copy = tmp_path_factory.mktemp("cases") / "project"
+    copy.mkdir()
+    for folder in ("analysis", "bpcore", "conf", "hydra_plugins", "sweeps"):
+        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("train.py", "reproduce.py"):
+        shutil.copy(ROOT / file, copy)
+    page = (ROOT / "docs" / "cases.md").read_text(encoding="utf-8")
+    [text] = re.findall(r"```yaml case\n(.*?)```", page, re.DOTALL)
+    (copy / "conf" / "case" / "005.yaml").write_text(text, encoding="utf-8")
+    return copy
+
+
+def run(copy, *arguments):
+    return subprocess.run(
+        [sys.executable, "-W", "error", *arguments],
+        cwd=copy,
+        env={**os.environ, "PYTHONPATH": str(copy)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def reproduced(sixth):
+    done = run(sixth, "reproduce.py", "--quick", "005")
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_a_sixth_post_is_listed(sixth):
+    assert (
+        "005  Loss stays at 0.693 with sigmoids on xor.\n"
+        in run(sixth, "reproduce.py", "--list").stdout
+    )
+
+
+def test_a_sixth_post_is_trained_judged_and_written_down(sixth, reproduced):
+    path = reproduced.stdout.splitlines()[-1]
+    assert path == "reports/forum-quick/verdicts.json"
+    found = json.loads((sixth / path).read_text(encoding="utf-8"))["005"]
+    assert [(s["name"], s["data"]) for s in found["scenarios"]] == [
+        (scenario, data) for scenario in ("as_shown", "small_step") for data in ("xor", "clouds")
+    ]
+    for scenario in found["scenarios"]:
+        assert set(scenario) == {
+            "name", "data", "complaint", "trains_as_posted", "trains_mended", "factors", "minimal",
+        }  # fmt: skip
+        for factor in scenario["factors"]:
+            assert set(factor) == {"factor", "verdict", "alone", "in_mended", "low", "high"}
+            assert factor["low"] <= factor["high"]
+    [claim] = found["claims"]
+    assert set(claim) == {"by", "claim", "verdict", "numbers"}
+    for table in ("cells", "factors", "interactions"):
+        assert (sixth / "reports" / "forum-quick" / "005" / f"{table}.csv").exists()
+
+
+def test_the_same_command_again_trains_nothing_and_says_the_same(sixth, reproduced):
+    parts = sorted((sixth / "store" / "parts").iterdir())
+    again = run(sixth, "reproduce.py", "--quick", "005")
+    assert again.stdout == reproduced.stdout
+    assert sorted((sixth / "store" / "parts").iterdir()) == parts
+
+
+def test_verdicts_do_not_depend_on_the_texts(sixth, reproduced):
+    from analysis import endings
+
+    def judged(case):
+        frame = endings.runs(sixth / "store", "case-005-quick")
+        scenarios = forum.measured(frame, case)
+        words = [claims.judged(claim, scenarios) for claim in case["claims"]]
+        return json.dumps(forum.summary({**case, "claims": [STRIPPED]}, scenarios, words))
+
+    case = cases.load(sixth / "conf", "005")
+    assert judged(stripped(case)) == judged(case)
+    assert "asks" not in json.dumps(stripped(case)).replace('"asks": ""', "")
+
+
+STRIPPED = {"by": "", "claim": ""}
+
+
+def stripped(node):
+    """The same with every text for readers empty."""
+    if isinstance(node, dict):
+        return {k: "" if k in TEXTS else stripped(v) for k, v in node.items()}
+    return [stripped(item) for item in node] if isinstance(node, list) else node
+
+
+def test_the_texts_for_readers_are_all_that_a_case_has_besides_data():
+    from dataclasses import fields
+
+    from sweeps.config import CaseConfig, ClaimConfig, FactorConfig, ScenarioConfig
+
+    parts = (CaseConfig, FactorConfig, ScenarioConfig, ClaimConfig)
+    texts = {f.name for part in parts for f in fields(part) if f.type == "str"}
+    assert texts == {*TEXTS, "level", "kind"}
+
+
+def test_an_unknown_post_is_refused(capsys):
+    assert reproduce.main(["02"]) == 2
+    assert capsys.readouterr().err == (
+        "`case` must be one of 000, 001, 002, 003, 004; got 02. Did you mean 002?\n"
+    )

@@ -113,14 +113,13 @@ def _padded(column: pd.Series, lengths: NDArray[np.intp]) -> Array:
     rows = np.arange(max(lengths.max(initial=0), 1)) < np.where(there, lengths, 0)[:, None]
     if not lists:
         return np.full(rows.shape, np.nan)
-    flat = np.concatenate(lists)
-    if flat.dtype != object:
+    if np.ndim(lists[0][0]) == 0:
         padded = np.full(rows.shape, np.nan)
-        padded[rows] = flat
+        padded[rows] = np.concatenate(lists)
         return padded
     widths = np.zeros(len(column), np.intp)
     widths[rows.any(axis=1)] = [len(v[0]) for v in lists]
     cells = rows[:, :, None] & (np.arange(widths.max()) < widths[:, None])[:, None, :]
     padded = np.full(cells.shape, np.nan)
-    padded[cells] = np.concatenate(flat)
+    padded[cells] = np.concatenate([values for v in lists for values in v])
     return padded

@@ -1,0 +1,194 @@
+"""Draws phase maps, or rates along one axis or over cells where there are not two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.figures.style import (
+    COLORS,
+    FAINT,
+    INK,
+    NOTHING,
+    SEQUENTIAL,
+    blank,
+    is_spaced_by_factors,
+    named,
+    plain,
+    ticks,
+)
+from analysis.phase import Panel, Phase, grid_shape
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_NUMBERS = 8  # cells to a side of a panel in which the rate is also written
+PERCENT = "share of runs"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A finding's number, written at its place in a map."""
+
+    number: int
+    panel: int
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+
+
+def draw_map(phase: Phase, title: str, marks: Sequence[Mark] = ()) -> Figure:
+    """Draw a map of a rate: a panel for each level of the facets, one scale from none to all."""
+    import seaborn as sns
+
+    rows, columns = grid_shape(len(phase.panels))
+    figure, grid = blank(2.5 * columns + 1.5, 2.35 * rows + 0.75, rows, columns)
+    colors = sns.color_palette(SEQUENTIAL, as_cmap=True)
+    mesh = None
+    for k, axes in enumerate(grid.flat):
+        if k >= len(phase.panels):
+            axes.set_axis_off()
+            continue
+        panel = phase.panels[k]
+        # Not seaborn's heatmap, which draws the whole figure anew for each panel.
+        mesh = axes.pcolormesh(
+            np.ma.masked_invalid(panel.rate), vmin=0, vmax=1, cmap=colors, rasterized=True
+        )
+        axes.patch.set(**NOTHING)
+        axes.set_title(plain(panel.title))
+        _label(axes, phase, left=k % columns == 0, below=k + columns >= len(phase.panels))
+        _write_rates(axes, panel)
+        _outline(axes, [mark for mark in marks if mark.panel == k])
+    bar = figure.colorbar(mesh, ax=grid, pad=0.02, fraction=0.05, aspect=25)
+    bar.set_ticks([0, 0.25, 0.5, 0.75, 1], labels=["none", "25 %", "50 %", "75 %", "all"])
+    bar.outline.set_visible(False)
+    bar.set_label(PERCENT)
+    figure.suptitle(plain(title), fontsize=11, fontweight="bold")
+    if any(np.isnan(panel.rate).any() for panel in phase.panels):
+        from matplotlib.patches import Patch
+
+        patch = Patch(**NOTHING, label="not trained")
+        figure.legend(handles=[patch], loc="outside lower left")
+    return figure  # type: ignore[no-any-return]
+
+
+def _label(axes: Axes, phase: Phase, *, left: bool, below: bool) -> None:
+    at, labels = ticks(phase.xs)
+    axes.set_xticks(at, labels if below else [])
+    axes.set_xlabel(named(phase.x) if below else "")
+    at, labels = ticks(phase.ys)
+    axes.set_yticks(at, labels if left else [])
+    axes.set_ylabel(named(phase.y) if left else "")
+    axes.tick_params(length=3)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _write_rates(axes: Axes, panel: Panel) -> None:
+    if max(panel.rate.shape) > MOST_NUMBERS:
+        return
+    for (row, column), rate in np.ndenumerate(panel.rate):
+        if np.isfinite(rate):
+            color = "white" if rate > 0.45 else INK
+            place = (column + 0.5, row + 0.5)
+            axes.text(
+                *place, f"{100 * rate:.0f}", ha="center", va="center", color=color, fontsize=8
+            )
+
+
+def _outline(axes: Axes, marks: Sequence[Mark]) -> None:
+    """Draw a frame around a finding's cells and write its number at the corner."""
+    from matplotlib.patches import Rectangle
+
+    for mark in marks:
+        left, right = min(mark.columns), max(mark.columns) + 1
+        low, high = min(mark.rows), max(mark.rows) + 1
+        frame: dict[str, Any] = {"fill": False, "edgecolor": COLORS[3], "linewidth": 2}
+        axes.add_patch(Rectangle((left, low), right - left, high - low, clip_on=False, **frame))
+        axes.annotate(
+            str(mark.number),
+            (left, high),
+            ha="center",
+            va="center",
+            fontsize=7.5,
+            fontweight="bold",
+            color="white",
+            bbox={"boxstyle": "circle,pad=0.2", "facecolor": COLORS[3], "edgecolor": "white"},
+            annotation_clip=False,
+            zorder=5,
+        )
+
+
+def draw_line(table: pd.DataFrame, x: str, colors: dict[str, str], title: str) -> Figure:
+    """Draw rates of several symptoms along one axis, with their intervals.
+
+    Args:
+        table: `symptom`, the axis, `rate`, `low`, `high`, and `panel`.
+        x: the axis.
+        colors: of each symptom, with the words of the legend as keys.
+        title: of the figure.
+    """
+    panels = list(dict.fromkeys(table["panel"]))
+    rows, columns = grid_shape(len(panels), 3)
+    figure, grid = blank(3.2 * columns + 0.8, 2.5 * rows + 1.0, rows, columns, sharey=True)
+    for k, axes in enumerate(grid.flat):
+        if k >= len(panels):
+            axes.set_axis_off()
+            continue
+        for symptom, color in colors.items():
+            part = table[(table["panel"] == panels[k]) & (table["symptom"] == symptom)]
+            axes.fill_between(part[x], part["low"], part["high"], color=color, alpha=0.15, lw=0)
+            axes.plot(part[x], part["rate"], color=color, marker="o", ms=3.5, label=symptom)
+        axes.set_title(plain(panels[k]))
+        _rate_axis(axes, "y", labeled=k % columns == 0)
+        axes.set_xlabel(named(x) if k + columns >= len(panels) else "")
+        if is_spaced_by_factors(list(table[x])):
+            axes.set_xscale("log")
+    _finish(figure, grid, title, len(colors))
+    return figure  # type: ignore[no-any-return]
+
+
+def draw_dots(table: pd.DataFrame, colors: dict[str, str], title: str) -> Figure:
+    """Draw rates of several symptoms in each of a few cells, with their intervals.
+
+    Args:
+        table: `symptom`, `label` (of the cell), `rate`, `low`, `high`.
+        colors: of each symptom, with the words of the legend as keys.
+        title: of the figure.
+    """
+    labels = list(dict.fromkeys(table["label"]))
+    figure, grid = blank(7.2, 0.32 * len(labels) + 1.3)
+    axes = grid[0, 0]
+    step = 0.7 / max(len(colors), 1)
+    for k, (symptom, color) in enumerate(colors.items()):
+        part = table[table["symptom"] == symptom]
+        y = [labels.index(label) + (k - (len(colors) - 1) / 2) * step for label in part["label"]]
+        axes.hlines(y, part["low"], part["high"], color=color, lw=1.6, alpha=0.6)
+        axes.plot(part["rate"], y, "o", color=color, ms=4.5, label=symptom, clip_on=False, zorder=3)
+    axes.set_yticks(range(len(labels)), [plain(label) for label in labels])
+    axes.invert_yaxis()
+    axes.grid(axis="x", color="#e5e5e5")
+    axes.set_axisbelow(True)
+    _rate_axis(axes, "x", labeled=True)
+    _finish(figure, grid, title, len(colors))
+    return figure  # type: ignore[no-any-return]
+
+
+def _rate_axis(axes: Axes, which: str, *, labeled: bool) -> None:
+    getattr(axes, f"set_{which}lim")(-0.03, 1.03)
+    labels = ["none", "25 %", "50 %", "75 %", "all"]
+    getattr(axes, f"set_{which}ticks")([0, 0.25, 0.5, 0.75, 1], labels)
+    if labeled:
+        getattr(axes, f"set_{which}label")(PERCENT)
+    axes.tick_params(color=FAINT)
+
+
+def _finish(figure: Any, grid: Any, title: str, entries: int) -> None:
+    figure.suptitle(plain(title), fontsize=11, fontweight="bold")
+    if entries:
+        handles, labels = grid.flat[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(entries, 4))

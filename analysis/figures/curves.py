@@ -63,7 +63,11 @@ def draw_losses(
         _loss_axis(axes, everything, top)
         if axis:
             axes.legend(
-                title=plain(named(axis)), title_fontsize=8, loc="lower left", handlelength=1.4
+                title=plain(named(axis)),
+                title_fontsize=8,
+                loc="lower left",
+                handlelength=1.4,
+                alignment="left",
             )
     figure.suptitle(plain(title), fontsize=11, fontweight="bold")
     return figure  # type: ignore[no-any-return]
@@ -127,9 +131,21 @@ def _loss_axis(axes: Axes, table: pd.DataFrame, top: float) -> None:
     shown = table["median"].clip(upper=top)
     positive = shown[shown > 0]
     if len(positive) and positive.max() / positive.min() > 10:
-        axes.set_yscale("log")
+        _log_axis(axes, positive)
     axes.grid(axis="y", color="#ececec")
     axes.set_axisbelow(True)
+
+
+def _log_axis(axes: Axes, values: pd.Series) -> None:
+    """Scale by factors, with plain numbers where these are few enough."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axes.set_yscale("log")
+    decades = np.log10(values.max() / values.min())
+    if decades < 4:
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < 2 else (1.0,)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_locator(NullLocator())
 
 
 def _epoch_axis(axes: Axes, epochs: pd.Series, *, labeled: bool) -> None:
@@ -150,7 +166,9 @@ def draw_inside(cells: Mapping[str, Mapping[str, pd.DataFrame]], title: str) -> 
         cells: heading of a cell to probe to `layer`, `epoch`, `median`.
         title: of the figure.
     """
-    probes = [p for p in PROBES if any(len(tables[p]) for tables in cells.values())]
+    probes = [
+        p for p in PROBES if any((tables[p]["median"] > 0).any() for tables in cells.values())
+    ]
     figure, grid = blank(
         3.0 * len(cells) + 1.2, 2.3 * len(probes) + 0.8, len(probes), len(cells), sharey="row"
     )
@@ -201,7 +219,7 @@ def _norm_axis(axes: Axes, tables: Sequence[pd.DataFrame]) -> None:
     values = pd.concat([t["median"] for t in tables])
     positive = values[(values > 0) & np.isfinite(values)]
     if len(positive) and is_spaced_by_factors(list(positive)):
-        axes.set_yscale("log")
+        _log_axis(axes, positive)
         low, high = max(positive.min(), positive.max() * 1e-14), positive.max()
         axes.set_ylim(low / 2, high * 2)
     axes.grid(axis="y", color="#ececec")

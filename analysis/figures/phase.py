@@ -102,6 +102,7 @@ def _write_rates(axes: Axes, panel: Panel) -> None:
 
 def _outline(axes: Axes, marks: Sequence[Mark]) -> None:
     """Draw a frame around a finding's cells and write its number at the corner."""
+    taken: dict[tuple[int, int], int] = {}
     from matplotlib.patches import Rectangle
 
     for mark in marks:
@@ -109,9 +110,13 @@ def _outline(axes: Axes, marks: Sequence[Mark]) -> None:
         low, high = min(mark.rows), max(mark.rows) + 1
         frame: dict[str, Any] = {"fill": False, "edgecolor": COLORS[3], "linewidth": 2}
         axes.add_patch(Rectangle((left, low), right - left, high - low, clip_on=False, **frame))
+        beside = taken.get((left, high), 0)
+        taken[left, high] = beside + 1
         axes.annotate(
             str(mark.number),
             (left, high),
+            xytext=(14 * beside, 0),
+            textcoords="offset points",
             ha="center",
             va="center",
             fontsize=7.5,

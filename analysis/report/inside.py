@@ -26,7 +26,7 @@ def section(study: Study) -> Section:
             tables["\n".join(filter(None, [heading, _wrapped(where)]))] = {
                 probe: inside(study, cell, probe) for probe in PROBES
             }
-    if not any(len(t) for cell in tables.values() for t in cell.values()):
+    if not any((t["median"] > 0).any() for cell in tables.values() for t in cell.values()):
         return Section("inside", "Inside the network")
     picture = Picture(
         "inside",
@@ -40,6 +40,10 @@ def section(study: Study) -> Section:
 
 
 def _wrapped(where: str, width: int = 34) -> str:
-    import textwrap
-
-    return "\n".join(textwrap.wrap(where, width))
+    """Break a list of settings between them."""
+    lines = [""]
+    for part in where.split(", "):
+        if lines[-1] and len(lines[-1]) + len(part) > width:
+            lines.append("")
+        lines[-1] += f", {part}" if lines[-1] else part
+    return "\n".join(lines)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from analysis.frames import Study
+from analysis.frames import Study, text
 from analysis.report import explore
 from analysis.report.drawing import Drawn
 from analysis.report.section import Section
@@ -31,8 +31,8 @@ def write_pages(
     }
     environment = _environment()
     for template, name in (("page.html", "index.html"), ("page.md", "report.md")):
-        text = environment.get_template(template).render(context)
-        (folder / name).write_text(text, encoding="utf-8")
+        written = environment.get_template(template).render(context)
+        (folder / name).write_text(written, encoding="utf-8")
     return folder / "index.html"
 
 
@@ -53,17 +53,17 @@ def _environment() -> Any:
     environment.filters |= {
         "percent": percent,
         "number": number,
+        "value": text,
         "md": markdown,
         "figure": figure,
-        "panels": lambda drawn: explore.for_script(drawn.picture.panels),
     }
     return environment
 
 
 def markdown(value: object) -> str:
     """Keep a name from meaning something in Markdown or HTML."""
-    text = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", str(value))
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", " ")
+    safe = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", str(value))
+    return safe.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", " ")
 
 
 def figure(drawn: Drawn) -> Any:

@@ -1,4 +1,4 @@
-"""Intervals: of a rate, of a median, of the difference of two rates. All at 95 %."""
+"""Intervals: of a rate, and of a median. Both at 95 %."""
 
 from __future__ import annotations
 
@@ -34,18 +34,34 @@ def wilson(hits: ArrayLike, n: ArrayLike) -> tuple[Array, Array]:
     return low, high
 
 
-def difference(hits_a: float, n_a: float, hits_b: float, n_b: float) -> tuple[float, float]:
-    """Return an interval of the difference of two independent rates, a minus b.
+def effective_size(hits: ArrayLike, runs: ArrayLike) -> float:
+    """Return how many independent runs clustered ones are worth, for an interval of their rate.
+
+    Runs of one replicate share their random numbers. As much as their replicates differ in their
+    rates, as few runs are they worth: from the number of replicates up to that of runs, less what
+    it takes to know their difference from few replicates.
+
+    Args:
+        hits: `(U,)` of each replicate.
+        runs: `(U,)` of each replicate, above 0.
 
     Source:
-        Newcombe, "Interval estimation for the difference between independent proportions",
-        Statistics in Medicine 17, 1998, method 10.
+        Korn & Graubard, "Confidence intervals for proportions with small expected number of
+        positive counts estimated from survey data", Survey Methodology 24, 1998.
     """
-    (low_a, high_a), (low_b, high_b) = wilson(hits_a, n_a), wilson(hits_b, n_b)
-    a, b = hits_a / n_a, hits_b / n_b
-    below = np.hypot(a - low_a, high_b - b)
-    above = np.hypot(high_a - a, b - low_b)
-    return float(a - b - below), float(a - b + above)
+    from scipy.special import stdtrit
+
+    hits, runs = np.asarray(hits, float), np.asarray(runs, float)
+    units, n = len(runs), runs.sum()
+    p = hits.sum() / n
+    if units < 2 or p in (0, 1):  # nothing tells how runs of a replicate hang together
+        return float(units)
+    residuals = (hits - p * runs) / n
+    variance = units / (units - 1) * (residuals**2).sum()
+    size = p * (1 - p) / variance if variance > 0 else n
+    tail = 0.5 + CONFIDENCE / 2
+    known = (stdtrit(max(n - 1, 1), tail) / stdtrit(units - 1, tail)) ** 2
+    return float(np.clip(size * known, min(units, size), n))
 
 
 @cache

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 MOST_NUMBERS = 8  # cells to a side of a panel in which the rate is also written
 PERCENT = "share of runs"
+# Inches.
+PANEL, GAP = (2.15, 1.75), (0.22, 0.42)
+MARGIN = {"left": 0.8, "right": 1.05, "top": 0.68, "bottom": 0.62}
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ def draw_map(phase: Phase, title: str, marks: Sequence[Mark] = ()) -> Figure:
     import seaborn as sns
 
     rows, columns = grid_shape(len(phase.panels))
-    figure, grid = blank(2.5 * columns + 1.5, 2.35 * rows + 0.75, rows, columns)
+    figure, grid, beside = _page(rows, columns)
     colors = sns.color_palette(SEQUENTIAL, as_cmap=True)
     mesh = None
     for k, axes in enumerate(grid.flat):
@@ -63,17 +66,45 @@ def draw_map(phase: Phase, title: str, marks: Sequence[Mark] = ()) -> Figure:
         _label(axes, phase, left=k % columns == 0, below=k + columns >= len(phase.panels))
         _write_rates(axes, panel)
         _outline(axes, [mark for mark in marks if mark.panel == k])
-    bar = figure.colorbar(mesh, ax=grid, pad=0.02, fraction=0.05, aspect=25)
+    bar = figure.colorbar(mesh, cax=beside)
     bar.set_ticks([0, 0.25, 0.5, 0.75, 1], labels=["none", "25 %", "50 %", "75 %", "all"])
     bar.outline.set_visible(False)
     bar.set_label(PERCENT)
-    figure.suptitle(plain(title), fontsize=11, fontweight="bold")
+    figure.suptitle(
+        plain(title), fontsize=11, fontweight="bold", y=1 - 0.12 / figure.get_figheight(), va="top"
+    )
     if any(np.isnan(panel.rate).any() for panel in phase.panels):
         from matplotlib.patches import Patch
 
         patch = Patch(**NOTHING, label="not trained")
-        figure.legend(handles=[patch], loc="outside lower left")
+        figure.legend(handles=[patch], loc="lower left")
     return figure  # type: ignore[no-any-return]
+
+
+def _page(rows: int, columns: int) -> tuple[Any, Any, Any]:
+    """Return a figure, its panels and the place of the color bar, all sizes in inches.
+
+    Placed by hand: a layout engine would measure every text of every panel, which takes longer than
+    to draw them.
+    """
+    width = MARGIN["left"] + columns * PANEL[0] + (columns - 1) * GAP[0] + MARGIN["right"]
+    height = MARGIN["top"] + rows * PANEL[1] + (rows - 1) * GAP[1] + MARGIN["bottom"]
+    figure, grid = blank(width, height, rows, columns, layout="none")
+    figure.subplots_adjust(
+        left=MARGIN["left"] / width,
+        right=1 - MARGIN["right"] / width,
+        top=1 - MARGIN["top"] / height,
+        bottom=MARGIN["bottom"] / height,
+        wspace=GAP[0] / PANEL[0],
+        hspace=GAP[1] / PANEL[1],
+    )
+    place = (
+        1 - (MARGIN["right"] - 0.2) / width,
+        MARGIN["bottom"] / height,
+        0.12 / width,
+        1 - (MARGIN["top"] + MARGIN["bottom"]) / height,
+    )
+    return figure, grid, figure.add_axes(place)
 
 
 def _label(axes: Axes, phase: Phase, *, left: bool, below: bool) -> None:

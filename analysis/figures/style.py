@@ -68,11 +68,18 @@ def house_style() -> Iterator[None]:
         yield
 
 
-def blank(width: float, height: float, rows: int = 1, columns: int = 1, **share: Any) -> Any:
+def blank(
+    width: float,
+    height: float,
+    rows: int = 1,
+    columns: int = 1,
+    layout: Any = "constrained",
+    **share: Any,
+) -> Any:
     """Return an empty figure and its axes `(rows, columns)`, without pyplot's global list."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout=layout)
     return figure, figure.subplots(rows, columns, squeeze=False, **share)
 
 

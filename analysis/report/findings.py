@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.contrasts import Finding, Rate
 from analysis.frames import Study, text
 from analysis.report.section import Section
-from analysis.report.words import color_of, count, phrase, settings, title_of
+from analysis.report.words import color_of, count, phrase, settings, side, title_of
 
 FEWEST_UNITS = 4
 
@@ -54,7 +54,8 @@ def outcomes(study: Study) -> pd.DataFrame:
     names = [*study.occurring, "healthy", *(["unknown"] if "unknown" in counted else [])]
     for name in names:
         runs = int(counted.get(name, 0))
-        rate = Rate(runs, len(study.frame), study.frame["unit"].nunique())
+        hits = (study.frame["symptom"] == name).groupby(study.frame["unit"]).agg(["sum", "size"])
+        rate = Rate.of(hits["sum"].to_numpy(float), hits["size"].to_numpy(float))
         low, high = rate.interval
         rows.append(
             {
@@ -87,12 +88,15 @@ def lead(study: Study, table: pd.DataFrame) -> str:
 def sentence(study: Study, finding: Finding) -> str:
     """Write a finding: where it fails, how often, and what one change does."""
     bad, good = finding.at_bad, finding.at_good
-    where = settings({**finding.fixed, finding.axis: finding.bad})
-    pooled = [axis for axis in study.axes if axis not in finding.where]
+    values = study.axes[finding.axis]
+    where = ", ".join(
+        filter(None, [settings(finding.fixed), side(finding.axis, finding.bad, values)])
+    )
+    pooled = [axis for axis in study.axes if axis != finding.axis and axis not in finding.fixed]
     over = f" (over every {' and '.join(pooled)})" if pooled else ""
     return (
         f"{where}{over}: {bad.hits} of {bad.runs} runs {phrase(study, finding.symptom)} "
-        f"{_percent(bad)}; at {finding.axis} {text(finding.good)} {_some(good)} "
+        f"{_percent(bad)}; at {side(finding.axis, finding.good, values)} {_some(good)} "
         f"of {good.runs} {_percent(good)}."
     )
 
@@ -133,15 +137,18 @@ def as_table(found: Sequence[Finding]) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for k, finding in enumerate(found, start=1):
         row: dict[str, Any] = {"finding": k, "symptom": finding.symptom, "axis": finding.axis}
-        row |= {"bad": text(finding.bad), "good": text(finding.good)}
+        row |= {
+            "bad": ", ".join(map(text, finding.bad)),
+            "good": ", ".join(map(text, finding.good)),
+        }
         row["fixed"] = settings(finding.fixed)
-        for side, rate in (("bad", finding.at_bad), ("good", finding.at_good)):
+        for word, rate in (("bad", finding.at_bad), ("good", finding.at_good)):
             low, high = rate.interval
             row |= {
-                f"{side}_hits": rate.hits,
-                f"{side}_runs": rate.runs,
-                f"{side}_low": low,
-                f"{side}_high": high,
+                f"{word}_hits": rate.hits,
+                f"{word}_runs": rate.runs,
+                f"{word}_low": low,
+                f"{word}_high": high,
             }
         rows.append({**row, "p": finding.p})
     return pd.DataFrame(rows)

@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.contrasts import Finding
 from analysis.figures.phase import Mark, draw_dots, draw_line, draw_map
 from analysis.frames import Study, text
+from analysis.intervals import effective_size, wilson
 from analysis.phase import MOST_MAPS, Phase, facets_of, pairs, phase, rates
 from analysis.report.section import Picture, Section
 from analysis.report.words import color_of, settings, title_of
@@ -122,11 +123,11 @@ def _line(study: Study, symptoms: Sequence[str], importance: Mapping[str, float]
         grouped = hit.groupby([panel, frame[x]], sort=False)
         part = grouped.agg(["sum", "size"]).reset_index()
         part.columns = pd.Index(["panel", x, "hits", "runs"])
-        units = frame.groupby([panel, frame[x]], sort=False)["unit"].nunique().to_numpy()
-        from analysis.intervals import wilson
-
+        by_unit = hit.groupby([panel, frame[x], frame["unit"]], sort=False).agg(["sum", "size"])
+        groups = by_unit.groupby(level=[0, 1], sort=False)
+        sizes = [effective_size(g["sum"], g["size"]) for _, g in groups]
         rate = part["hits"] / part["runs"]
-        low, high = wilson(rate * units, units)
+        low, high = wilson(rate * sizes, sizes)
         parts.append(part.assign(symptom=title_of(symptom), rate=rate, low=low, high=high))
     table = pd.concat(parts).sort_values(x, kind="stable")
     colors = {title_of(s): color_of(s) for s in symptoms}

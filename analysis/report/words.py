@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis.figures.style import COLORS
@@ -41,6 +41,11 @@ def phrase(study: Study, symptom: str) -> str:
     return words
 
 
+def shown(value: Any) -> str:
+    """Write a value of an axis for reading; four digits are enough to know it by."""
+    return f"{value:.4g}" if isinstance(value, float) else text(value)
+
+
 def settings(values: Mapping[str, Any]) -> str:
     """Write settings as people say them: the names of words are left out."""
     parts = []
@@ -49,9 +54,18 @@ def settings(values: Mapping[str, Any]) -> str:
         parts.append(
             value
             if isname and axis in ("activation", "init", "optimizer", "data", "sweep")
-            else f"{axis} {text(value)}"
+            else f"{axis} {shown(value)}"
         )
     return ", ".join(parts)
+
+
+def side(axis: str, levels: Sequence[Any], values: Sequence[Any]) -> str:
+    """Write one level of an axis, or the side of it that some levels are."""
+    if len(levels) == 1:
+        return settings({axis: levels[0]})
+    if levels[0] == values[0]:
+        return f"{axis} {shown(levels[-1])} or less"
+    return f"{axis} {shown(levels[0])} or more"
 
 
 def count(n: int, thing: str) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.contrasts import Finding, Rate
 from analysis.frames import Study, text
 from analysis.report.section import Section
-from analysis.report.words import color_of, count, phrase, settings, side, title_of
+from analysis.report.words import color_of, count, listed, phrase, settings, side, title_of
 
 FEWEST_UNITS = 4
 
@@ -93,12 +93,17 @@ def sentence(study: Study, finding: Finding) -> str:
         filter(None, [settings(finding.fixed), side(finding.axis, finding.bad, values)])
     )
     pooled = [axis for axis in study.axes if axis != finding.axis and axis not in finding.fixed]
-    over = f" (over every {' and '.join(pooled)})" if pooled else ""
+    over = f" (over every {listed(pooled)})" if pooled else ""
     return (
         f"{where}{over}: {bad.hits} of {bad.runs} runs {phrase(study, finding.symptom)} "
-        f"{_percent(bad)}; at {side(finding.axis, finding.good, values)} {_some(good)} "
+        f"{_percent(bad)}; {_at(finding, values)} {_some(good)} "
         f"of {good.runs} {_percent(good)}."
     )
+
+
+def _at(finding: Finding, values: Sequence[Any]) -> str:
+    words = side(finding.axis, finding.good, values)
+    return f"at {words}" if words.startswith(f"{finding.axis} ") else f"with {words}"
 
 
 def _some(rate: Rate) -> str:

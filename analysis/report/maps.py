@@ -13,7 +13,7 @@ from analysis.frames import Study, text
 from analysis.intervals import effective_size, wilson
 from analysis.phase import MOST_MAPS, Phase, facets_of, pairs, phase, rates
 from analysis.report.section import Picture, Section
-from analysis.report.words import color_of, settings, title_of
+from analysis.report.words import color_of, listed, settings, title_of
 
 MOST_DOTS = 40
 
@@ -90,7 +90,7 @@ def _marks(number: int, finding: Finding, drawn: Phase, study: Study) -> list[Ma
 
 def _picture(drawn: Phase, marks: Sequence[Mark]) -> Picture:
     title = title_of(drawn.symptom)
-    pooled = f" Taken together: every {' and '.join(drawn.pooled)}." if drawn.pooled else ""
+    pooled = f" Taken together: every {listed(drawn.pooled)}." if drawn.pooled else ""
     marked = sorted({mark.number for mark in marks})
     numbers = f" Framed: finding {', '.join(map(str, marked))}." if marked else ""
     worst = max(float(np.nanmax(panel.rate)) for panel in drawn.panels)
@@ -131,7 +131,7 @@ def _line(study: Study, symptoms: Sequence[str], importance: Mapping[str, float]
         parts.append(part.assign(symptom=title_of(symptom), rate=rate, low=low, high=high))
     table = pd.concat(parts).sort_values(x, kind="stable")
     colors = {title_of(s): color_of(s) for s in symptoms}
-    also = f" Taken together: every {' and '.join(pooled)}." if pooled else ""
+    also = f" Taken together: every {listed(pooled)}." if pooled else ""
     return Picture(
         f"rates-{x}",
         f"Share of runs with each symptom over {x}, with 95 % intervals.{also}",

@@ -68,6 +68,11 @@ def side(axis: str, levels: Sequence[Any], values: Sequence[Any]) -> str:
     return f"{axis} {shown(levels[0])} or more"
 
 
+def listed(names: Sequence[str]) -> str:
+    """Join names as in a sentence."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
 def count(n: int, thing: str) -> str:
     """Return a number with its noun."""
     return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"

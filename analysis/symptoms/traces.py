@@ -53,8 +53,9 @@ class Traces:
         return self.frame[name].notna().to_numpy()
 
     def column(self, name: str) -> Array:
-        """Return a column with one number a run, `(R,)`."""
-        return self.frame[name].to_numpy(float, na_value=np.nan)
+        """Return a column with one number a run, `(R,)`; NaN in place of a text."""
+        # Where batch_size is an axis, its column holds what was asked for, "full" included.
+        return pd.to_numeric(self.frame[name], errors="coerce").to_numpy(float, na_value=np.nan)
 
     def curve(self, probe: str) -> Array:
         """Return a measurement over records, `(R, K)` or `(R, K, L)`; NaN where there is none."""

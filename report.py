@@ -116,8 +116,8 @@ def _kept(study: Study, condition: str) -> Study:
         for name in study.frame
         if not isinstance(study.frame[name].iloc[0], list)
     }
-    chosen = Filter(condition, columns, "--where")
-    kept = study.where(chosen.holds, list(chosen.names))
+    chosen = Filter(condition, columns, "--where", "columns of the runs")
+    kept = study.where(condition, chosen.holds, list(chosen.names))
     return replace(kept, name=f"{study.name}-{hashlib.sha256(condition.encode()).hexdigest()[:6]}")
 
 

@@ -93,8 +93,15 @@ class Study:
         """Say of each run whether it shows a failure."""
         return self.frame["symptom"].isin(self.occurring).to_numpy()
 
-    def where(self, keep: Callable[[Mapping[str, Any]], bool], names: Sequence[str]) -> Study:
+    def where(
+        self, condition: str, keep: Callable[[Mapping[str, Any]], bool], names: Sequence[str]
+    ) -> Study:
         """Return the runs for which a condition over some columns holds.
+
+        Args:
+            condition: as typed, for the error.
+            keep: says whether it holds for values of the columns it names.
+            names: of these columns.
 
         Raises:
             ValueError: there are none.
@@ -107,12 +114,14 @@ class Study:
             if values not in known:
                 known[values] = keep(dict(zip(names, values, strict=True)))
             held.append(known[values])
+        if not any(held):
+            raise ValueError(
+                f"`--where` must keep at least one run; got {condition}, which none of "
+                f"{len(held)} fulfills."
+            )
         return self._only(np.array(held, bool))
 
     def _only(self, mask: np.ndarray) -> Study:
-        if not mask.any():
-            msg = "`--where` must keep at least one run; got a condition that none fulfills."
-            raise ValueError(msg)
         frame = self.frame[mask].reset_index(drop=True)
         old, frame["cell"] = np.unique(frame["cell"], return_inverse=True)
         axes = {}
@@ -250,8 +259,9 @@ def _axes_of(
 
 def _settings(frame: pd.DataFrame) -> tuple[dict[str, list[Any]], pd.DataFrame]:
     """Take every setting in which the runs of a store differ for an axis."""
-    for name in ("scale_factor", "lr_factor", "defects"):
-        frame[name] = [_hashable(value) for value in frame[name]]
+    frame["defects"] = [_hashable(value) for value in frame["defects"]]
+    for name in ("scale_factor", "lr_factor"):  # a factor of 1 a layer is no factor, however deep
+        frame[name] = [None if set(value) == {1.0} else _hashable(value) for value in frame[name]]
     frame = frame.astype({"width": object})
     frame["width"] = [int(w) if w.isdigit() else w for w in frame["width"]]
     axes = {}

@@ -14,6 +14,7 @@ from sweeps.errors import BadInput, nearest
 
 LONGEST = 1000
 DEEPEST = 100
+AXES = "axes of this sweep"
 _CONSTANTS: Mapping[str, Any] = {
     "true": True,
     "false": False,
@@ -49,14 +50,12 @@ _GRAMMAR: tuple[type[ast.AST], ...] = (
 )
 
 
-def no_axis(key: str, name: str, names: Iterable[str]) -> str:
+def no_axis(key: str, name: str, names: Iterable[str], kind: str = AXES) -> str:
     """Phrase the error for a name in `zip` or `only` that is no axis of the sweep."""
     listed = list(names)
     guess = nearest(name, listed)
     hint = f" Did you mean {guess}?" if guess else ""
-    return (
-        f"`{key}` must name axes of this sweep ({', '.join(listed) or 'none'}); got {name}.{hint}"
-    )
+    return f"`{key}` must name {kind} ({', '.join(listed) or 'none'}); got {name}.{hint}"
 
 
 class Filter:
@@ -70,6 +69,7 @@ class Filter:
         text: The condition as typed.
         axes: The values of each axis, by name.
         key: What the condition is given as, for errors.
+        kind: What its names are, for errors.
 
     Attributes:
         names: The axes it names.
@@ -78,9 +78,11 @@ class Filter:
         BadInput: The text is no expression of that kind, or names what is no axis.
     """
 
-    def __init__(self, text: str, axes: Mapping[str, Iterable[Any]], key: str = "only") -> None:
+    def __init__(
+        self, text: str, axes: Mapping[str, Iterable[Any]], key: str = "only", kind: str = AXES
+    ) -> None:
         self._text = text
-        self._key = key
+        self._key, self._kind_of_names = key, kind
         self._kinds = {name: {_kind(value) for value in values} for name, values in axes.items()}
         self._words = {v for values in axes.values() for v in values if isinstance(v, str)}
         self._tree = _parsed(text, key)
@@ -142,7 +144,7 @@ class Filter:
             raise BadInput(
                 f"`{self._key}` must have texts in quotes; got {shown}. Write '{shown}'."
             )
-        raise BadInput(no_axis(self._key, name or shown, self._kinds))
+        raise BadInput(no_axis(self._key, name or shown, self._kinds, self._kind_of_names))
 
     def _list_of(self, node: ast.expr) -> str | None:
         """Return the axis `width` of an element `width[0]`, if that axis varies a list."""

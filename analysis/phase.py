@@ -13,6 +13,7 @@ import pandas as pd
 
 from analysis.frames import Study, text
 from analysis.intervals import Array, wilson
+from analysis.words import settings
 
 MOST_PANELS = 12
 MOST_MAPS = 24
@@ -74,12 +75,12 @@ def phase(study: Study, symptom: str, x: str, y: str, importance: Mapping[str, f
     at_y = frame[y].map({v: k for k, v in enumerate(ys)}).to_numpy(int)
     keys = frame[list(facets)].map(text)
     panels = []
-    for levels in product(*([text(v) for v in study.axes[axis]] for axis in facets)):
+    for levels in product(*(study.axes[axis] for axis in facets)):
         inside = np.ones(len(frame), bool)
         for axis, level in zip(facets, levels, strict=True):
-            inside &= (keys[axis] == level).to_numpy()
+            inside &= (keys[axis] == text(level)).to_numpy()
         if inside.any():
-            title = ", ".join(f"{a} = {v}" for a, v in zip(facets, levels, strict=True))
+            title = settings(dict(zip(facets, levels, strict=True)))
             at = np.flatnonzero(inside)
             panels.append(
                 _panel(

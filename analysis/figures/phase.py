@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 MOST_NUMBERS = 8  # cells to a side of a panel in which the rate is also written
 PERCENT = "share of runs"
 # Inches.
-PANEL, GAP = (2.15, 1.75), (0.22, 0.42)
+PANEL, GAP, LINE = (2.15, 1.75), (0.22, 0.42), 0.16
+TITLE_WIDTH = 30  # characters above a panel
 MARGIN = {"left": 0.8, "right": 1.05, "top": 0.68, "bottom": 0.62}
 
 
@@ -49,7 +51,8 @@ def draw_map(phase: Phase, title: str, marks: Sequence[Mark] = ()) -> Figure:
     import seaborn as sns
 
     rows, columns = grid_shape(len(phase.panels))
-    figure, grid, beside = _page(rows, columns)
+    titles = [plain(textwrap.fill(panel.title, TITLE_WIDTH)) for panel in phase.panels]
+    figure, grid, beside = _page(rows, columns, max(title.count("\n") for title in titles))
     colors = sns.color_palette(SEQUENTIAL, as_cmap=True)
     mesh = None
     for k, axes in enumerate(grid.flat):
@@ -62,7 +65,7 @@ def draw_map(phase: Phase, title: str, marks: Sequence[Mark] = ()) -> Figure:
             np.ma.masked_invalid(panel.rate), vmin=0, vmax=1, cmap=colors, rasterized=True
         )
         axes.patch.set(**NOTHING)
-        axes.set_title(plain(panel.title))
+        axes.set_title(titles[k])
         _label(axes, phase, left=k % columns == 0, below=k + columns >= len(phase.panels))
         _write_rates(axes, panel)
         _outline(axes, [mark for mark in marks if mark.panel == k])
@@ -81,28 +84,29 @@ def draw_map(phase: Phase, title: str, marks: Sequence[Mark] = ()) -> Figure:
     return figure  # type: ignore[no-any-return]
 
 
-def _page(rows: int, columns: int) -> tuple[Any, Any, Any]:
+def _page(rows: int, columns: int, more_lines: int) -> tuple[Any, Any, Any]:
     """Return a figure, its panels and the place of the color bar, all sizes in inches.
 
     Placed by hand: a layout engine would measure every text of every panel, which takes longer than
     to draw them.
     """
+    gap, top = GAP[1] + LINE * more_lines, MARGIN["top"] + LINE * more_lines
     width = MARGIN["left"] + columns * PANEL[0] + (columns - 1) * GAP[0] + MARGIN["right"]
-    height = MARGIN["top"] + rows * PANEL[1] + (rows - 1) * GAP[1] + MARGIN["bottom"]
+    height = top + rows * PANEL[1] + (rows - 1) * gap + MARGIN["bottom"]
     figure, grid = blank(width, height, rows, columns, layout="none")
     figure.subplots_adjust(
         left=MARGIN["left"] / width,
         right=1 - MARGIN["right"] / width,
-        top=1 - MARGIN["top"] / height,
+        top=1 - top / height,
         bottom=MARGIN["bottom"] / height,
         wspace=GAP[0] / PANEL[0],
-        hspace=GAP[1] / PANEL[1],
+        hspace=gap / PANEL[1],
     )
     place = (
         1 - (MARGIN["right"] - 0.2) / width,
         MARGIN["bottom"] / height,
         0.12 / width,
-        1 - (MARGIN["top"] + MARGIN["bottom"]) / height,
+        1 - (top + MARGIN["bottom"]) / height,
     )
     return figure, grid, figure.add_axes(place)
 
@@ -163,7 +167,7 @@ def draw_line(table: pd.DataFrame, x: str, colors: dict[str, str], title: str) -
     """Draw rates of several symptoms along one axis, with their intervals.
 
     Args:
-        table: `symptom`, the axis, `rate`, `low`, `high`, and `panel`.
+        table: `symptom`, the axis, `hits`, `rate`, `low`, `high`, and `panel`.
         x: the axis.
         colors: of each symptom, with the words of the legend as keys.
         title: of the figure.
@@ -177,13 +181,18 @@ def draw_line(table: pd.DataFrame, x: str, colors: dict[str, str], title: str) -
             continue
         for symptom, color in colors.items():
             part = table[(table["panel"] == panels[k]) & (table["symptom"] == symptom)]
-            axes.fill_between(part[x], part["low"], part["high"], color=color, alpha=0.15, lw=0)
-            axes.plot(part[x], part["rate"], color=color, marker="o", ms=3.5, label=symptom)
+            seen = part[part["hits"] > 0]
+            # Where none was seen, intervals of all symptoms would lie over each other.
+            axes.vlines(seen[x], seen["low"], seen["high"], color=color, lw=1.2, alpha=0.5)
+            axes.plot(part[x], part["rate"], color=color, lw=1.4, label=symptom)
+            axes.plot(seen[x], seen["rate"], "o", color=color, ms=3.5)
         axes.set_title(plain(panels[k]))
         _rate_axis(axes, "y", labeled=k % columns == 0)
         axes.set_xlabel(named(x) if k + columns >= len(panels) else "")
         if is_spaced_by_factors(list(table[x])):
             axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            axes.minorticks_off()
     _finish(figure, grid, title, len(colors))
     return figure  # type: ignore[no-any-return]
 
@@ -192,7 +201,7 @@ def draw_dots(table: pd.DataFrame, colors: dict[str, str], title: str) -> Figure
     """Draw rates of several symptoms in each of a few cells, with their intervals.
 
     Args:
-        table: `symptom`, `label` (of the cell), `rate`, `low`, `high`.
+        table: `symptom`, `label` (of the cell), `hits`, `rate`, `low`, `high`.
         colors: of each symptom, with the words of the legend as keys.
         title: of the figure.
     """
@@ -201,13 +210,13 @@ def draw_dots(table: pd.DataFrame, colors: dict[str, str], title: str) -> Figure
     axes = grid[0, 0]
     step = 0.7 / max(len(colors), 1)
     for k, (symptom, color) in enumerate(colors.items()):
-        part = table[table["symptom"] == symptom]
+        part = table[(table["symptom"] == symptom) & (table["hits"] > 0)]
         y = [labels.index(label) + (k - (len(colors) - 1) / 2) * step for label in part["label"]]
         axes.hlines(y, part["low"], part["high"], color=color, lw=1.6, alpha=0.6)
         axes.plot(part["rate"], y, "o", color=color, ms=4.5, label=symptom, clip_on=False, zorder=3)
     axes.set_yticks(range(len(labels)), [plain(label) for label in labels])
-    axes.invert_yaxis()
-    axes.grid(axis="x", color="#e5e5e5")
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    axes.grid(color="#e5e5e5")
     axes.set_axisbelow(True)
     _rate_axis(axes, "x", labeled=True)
     _finish(figure, grid, title, len(colors))

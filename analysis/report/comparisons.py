@@ -8,7 +8,7 @@ from analysis.figures.bars import draw_effects
 from analysis.frames import Study, text
 from analysis.paired import comparisons
 from analysis.report.section import Picture, Section
-from analysis.report.words import count, number
+from analysis.words import count, number
 
 MOST_ROWS = 40
 

@@ -10,7 +10,7 @@ import numpy as np
 from analysis.curves import ranked_cells
 from analysis.frames import Study
 from analysis.report.section import Section
-from analysis.report.words import number, settings, title_of
+from analysis.words import number, settings, title_of
 
 MOST_EXAMPLES = 10
 # What says how a sweep is made and kept, not what a run is.

@@ -10,7 +10,7 @@ import numpy as np
 
 from analysis.frames import Study
 from analysis.report.examples import overrides_of
-from analysis.report.words import color_of, settings, title_of
+from analysis.words import color_of, settings, title_of
 
 MOST_CURVES = 12  # a cell
 MOST_POINTS = 24  # a curve

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.contrasts import Finding, Rate
 from analysis.frames import Study, text
+from analysis.intervals import Array
 from analysis.report.section import Section
-from analysis.report.words import color_of, count, listed, phrase, settings, side, title_of
+from analysis.words import color_of, count, listed, phrase, settings, side, title_of
 
 FEWEST_UNITS = 4
+MOST_SPOTS = 8
 
 
 def section(study: Study, found: Sequence[Finding], place: Mapping[int, str]) -> Section:
@@ -38,6 +41,7 @@ def section(study: Study, found: Sequence[Finding], place: Mapping[int, str]) ->
         "bars": [row for row in table.to_dict("records") if row["runs"]],
         "findings": sentences,
         "nothing": None if found else nothing(study),
+        "spots": [] if found or not study.axes else hot_spots(study),
     }
     return Section(
         "findings",
@@ -54,8 +58,7 @@ def outcomes(study: Study) -> pd.DataFrame:
     names = [*study.occurring, "healthy", *(["unknown"] if "unknown" in counted else [])]
     for name in names:
         runs = int(counted.get(name, 0))
-        hits = (study.frame["symptom"] == name).groupby(study.frame["unit"]).agg(["sum", "size"])
-        rate = Rate.of(hits["sum"].to_numpy(float), hits["size"].to_numpy(float))
+        rate = Rate.of(*_by_unit(study.frame, name))
         low, high = rate.interval
         rows.append(
             {
@@ -132,9 +135,31 @@ def nothing(study: Study) -> str:
         few = f"{count(units, 'replicate')} {'is' if units == 1 else 'are'} too few"
         return f"{few} to tell a failure of a setting from bad luck: train more with replicates=10."
     return (
-        "Failures occurred, but no axis makes a difference to them that these replicates could "
-        "show beyond chance."
+        f"Failures occurred, but {count(units, 'replicate')} show no axis to make a difference to "
+        "them beyond chance; more replicates may."
     )
+
+
+def hot_spots(study: Study) -> list[str]:
+    """Say in which cell each failure is most frequent: what is seen, without a test."""
+    frame = study.frame
+    sentences = []
+    for symptom in study.occurring:
+        hits = (frame["symptom"] == symptom).groupby(frame["cell"]).agg(["sum", "size"])
+        cell = int(hits.index[int(np.argmax(hits["sum"] / hits["size"]))])
+        here = frame[frame["cell"] == cell]
+        rate = Rate.of(*_by_unit(here, symptom))
+        sentences.append(
+            f"{settings(study.at(cell))}: {rate.hits} of {rate.runs} runs "
+            f"{phrase(study, symptom)} {_percent(rate)}."
+        )
+    return sentences[:MOST_SPOTS]
+
+
+def _by_unit(frame: pd.DataFrame, symptom: str) -> tuple[Array, Array]:
+    """Return the hits and runs of each unit."""
+    hits = (frame["symptom"] == symptom).groupby(frame["unit"]).agg(["sum", "size"])
+    return hits["sum"].to_numpy(np.float64), hits["size"].to_numpy(np.float64)
 
 
 def as_table(found: Sequence[Finding]) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from analysis.curves import inside, ranked_cells, three_cells
 from analysis.figures.curves import PROBES, draw_inside
 from analysis.frames import Study
 from analysis.report.section import Picture, Section
-from analysis.report.words import number, settings
+from analysis.words import number, settings
 
 
 def section(study: Study) -> Section:

@@ -6,7 +6,7 @@ from analysis.curves import MOST_LEVELS, by_axis
 from analysis.figures.curves import draw_losses
 from analysis.frames import Study
 from analysis.report.section import Picture, Section
-from analysis.report.words import number
+from analysis.words import number
 
 
 def section(study: Study) -> Section:

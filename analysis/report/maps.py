@@ -13,9 +13,10 @@ from analysis.frames import Study, text
 from analysis.intervals import effective_size, wilson
 from analysis.phase import MOST_MAPS, Phase, facets_of, pairs, phase, rates
 from analysis.report.section import Picture, Section
-from analysis.report.words import color_of, listed, settings, title_of
+from analysis.words import color_of, listed, settings, title_of
 
 MOST_DOTS = 40
+FIRST_MAPS = 6  # the others are a click away
 
 
 def section(
@@ -43,6 +44,7 @@ def section(
     wanted = len(pairs(study, importance)) * len(symptoms)
     context = {
         "symptoms": symptoms,
+        "first": FIRST_MAPS,
         "left_out": max(0, wanted - MOST_MAPS) if len(study.numeric) >= 2 else 0,
     }
     return Section("maps", "Phase maps", context, pictures, {"rates": table}), place
@@ -134,7 +136,7 @@ def _line(study: Study, symptoms: Sequence[str], importance: Mapping[str, float]
     also = f" Taken together: every {listed(pooled)}." if pooled else ""
     return Picture(
         f"rates-{x}",
-        f"Share of runs with each symptom over {x}, with 95 % intervals.{also}",
+        f"Share of runs with each symptom over {x}, with 95 % intervals where it occurs.{also}",
         f"Lines of the share of runs with each symptom over {x}.",
         (table, colors),
         lambda: draw_line(table, x, colors, "Failures: share of runs"),
@@ -150,12 +152,12 @@ def _dots(study: Study, symptoms: Sequence[str], table: pd.DataFrame) -> Picture
     worst = table.groupby("cell")["rate"].sum().sort_values(ascending=False).index[:MOST_DOTS]
     shown = table[table["cell"].isin(worst)]
     shown = shown.assign(label=shown["cell"].map(labels), symptom=shown["symptom"].map(title_of))
-    shown = shown[["label", "symptom", "rate", "low", "high"]]
+    shown = shown[["label", "symptom", "hits", "rate", "low", "high"]]
     colors = {title_of(s): color_of(s) for s in symptoms}
     cut = f" The {MOST_DOTS} cells with most of them." if len(labels) > MOST_DOTS else ""
     return Picture(
         "rates",
-        f"Share of runs with each symptom in every cell, with 95 % intervals.{cut}",
+        f"Share of runs with each symptom in every cell, with 95 % intervals where it occurs.{cut}",
         "Dots at the share of runs with each symptom, a line a cell.",
         (shown, colors),
         lambda: draw_dots(shown, colors, "Failures: share of runs"),

@@ -11,8 +11,8 @@ import pandas as pd
 from analysis import contrasts, paired
 from analysis.frames import Study
 from analysis.report.section import Section
-from analysis.report.words import color_of, count, percent
 from analysis.symptoms import SYMPTOMS
+from analysis.words import color_of, count, percent
 from sweeps import records
 
 ERROR_RATES = Path(__file__).resolve().parents[1] / "error_rates.csv"

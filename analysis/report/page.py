@@ -11,7 +11,7 @@ from analysis.frames import Study, text
 from analysis.report import explore
 from analysis.report.drawing import Drawn
 from analysis.report.section import Section
-from analysis.report.words import number, percent
+from analysis.words import number, percent
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 PIXELS_AN_INCH = 96

@@ -1,4 +1,4 @@
-"""Words and colors that sections share."""
+"""Words and colors that figures and sections share."""
 
 from __future__ import annotations
 

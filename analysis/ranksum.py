@@ -45,19 +45,21 @@ def least_p(a: Array, b: Array) -> Array:
     Source:
         Tarone, "A modified Bonferroni method for discrete data", Biometrics 46, 1990.
     """
-    n, m = a.shape[1], b.shape[1]
+    n = a.shape[1]
     ordered = np.sort(np.concatenate([a, b], axis=1), axis=1)
-    ways = np.minimum(_ways(ordered, n), _ways(-ordered[:, ::-1], n))
-    return np.minimum(1.0, 2.0 * ways / comb(n + m, n))
+    tail = np.minimum(_tail(ordered, n), _tail(-ordered[:, ::-1], n))
+    return np.minimum(1.0, 2.0 * tail)
 
 
-def _ways(ordered: Array, n: int) -> Array:
-    """Count the ways to choose n values with the largest sum, of ascending rows."""
+def _tail(ordered: Array, n: int) -> Array:
+    """Return the share of the choices of n values, of ascending rows, with the largest sum."""
     edge = ordered[:, -n, None]
     tied = (ordered == edge).sum(axis=1)
     chosen = n - (ordered > edge).sum(axis=1)
     known = {(int(t), int(c)) for t, c in zip(tied, chosen, strict=True)}
-    table = {pair: float(comb(*pair)) for pair in known}
+    # Divided as whole numbers: of a thousand replicates, both are beyond the largest float.
+    total = comb(ordered.shape[1], n)
+    table = {pair: comb(*pair) / total for pair in known}
     return np.array([table[int(t), int(c)] for t, c in zip(tied, chosen, strict=True)])
 
 

@@ -90,8 +90,6 @@ def _write_report(
 
     if not names and not where:
         names = records.sweeps(store)[:1]
-        if not names:
-            records.manifest(store, "")  # says that there is none, and what to do
     study = load(store, names)
     if where:
         study = _kept(study, where)
@@ -111,11 +109,9 @@ def _kept(study: Study, condition: str) -> Study:
 
     from sweeps.filters import Filter
 
-    columns = {
-        str(name): [None if v != v else v for v in study.frame[name].unique()]
-        for name in study.frame
-        if not isinstance(study.frame[name].iloc[0], list)
-    }
+    plain = study.frame.astype(object)
+    plain = plain.where(plain.notna(), None)
+    columns = {str(name): plain[name].unique().tolist() for name in plain}
     chosen = Filter(condition, columns, "--where", "columns of the runs")
     kept = study.where(condition, chosen.holds, list(chosen.names))
     return replace(kept, name=f"{study.name}-{hashlib.sha256(condition.encode()).hexdigest()[:6]}")

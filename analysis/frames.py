@@ -124,6 +124,7 @@ class Study:
     def _only(self, mask: np.ndarray) -> Study:
         frame = self.frame[mask].reset_index(drop=True)
         old, frame["cell"] = np.unique(frame["cell"], return_inverse=True)
+        frame["unit"] = np.unique(frame["unit"], return_inverse=True)[1]
         axes = {}
         for axis, values in self.axes.items():
             present = set(frame[axis])
@@ -164,11 +165,16 @@ def load(store: str | Path, names: Sequence[str] = (), title: str | None = None)
         title: name of the study; by default made of the names.
 
     Raises:
-        BadInput: there is no such sweep, or no store.
-        ValueError: none of its runs is stored.
+        BadInput: there is no such sweep.
+        ValueError: none of its runs is stored, or nothing is.
     """
     names = list(dict.fromkeys(names))
     about = [_Sweep.read(store, name) for name in names or records.sweeps(store)]
+    if not about:
+        raise ValueError(
+            f"A report must have runs; {store} has none yet. "
+            "Train some first: python train.py -m activation=relu,tanh"
+        )
     members = pd.concat([each.members for each in about], ignore_index=True)
     if not names:
         # A run of several sweeps is one run; any of them tells how to train it.
@@ -184,7 +190,9 @@ def load(store: str | Path, names: Sequence[str] = (), title: str | None = None)
         )
     found = members[stored].reset_index(drop=True)
     whole = table.take(rows[found["run"]].to_numpy()).to_pandas()
-    frame = whole[list(records.SCALAR_COLUMNS)]
+    frame = whole[list(records.SCALAR_COLUMNS)].copy()
+    for name in ("scale_factor", "lr_factor", "defects"):
+        frame[name] = _column([_hashable(value) for value in frame[name]])
     axes, frame = _axes_of(frame, found, about) if names else _settings(frame)
     overrides, frame["cell"] = _cells(frame, found, about, axes if not names else None)
     frame["unit"] = frame.groupby(["seed", "replicate"]).ngroup()
@@ -238,14 +246,18 @@ def _axes_of(
     named = {sweep.name: sweep for sweep in about}
     axes = list(dict.fromkeys(axis for sweep in about for axis in sweep.axes))
     columns: dict[str, list[Any]] = {axis: [] for axis in axes}
-    settings = frame.to_dict("series")
+    recorded: dict[str, list[Any]] = {}
     for row, (name, cell) in enumerate(zip(found["sweep"], found["cell"], strict=True)):
         sweep = named[name]
         for axis in axes:
             if axis in sweep.axes:
                 value = sweep.settings[cell].get(axis)
-            else:  # what one sweep varies stands in the others' records
-                value = settings[axis][row] if axis in settings else None
+            elif axis in frame:  # what one sweep varies stands in the others' records
+                if axis not in recorded:
+                    recorded[axis] = [_as_typed(axis, each) for each in frame[axis].tolist()]
+                value = recorded[axis][row]
+            else:
+                value = None
             columns[axis].append(_hashable(value))
     frame = frame.assign(**{axis: _column(values) for axis, values in columns.items()})
     if len(about) > 1:
@@ -259,19 +271,29 @@ def _axes_of(
 
 def _settings(frame: pd.DataFrame) -> tuple[dict[str, list[Any]], pd.DataFrame]:
     """Take every setting in which the runs of a store differ for an axis."""
-    frame["defects"] = [_hashable(value) for value in frame["defects"]]
     for name in ("scale_factor", "lr_factor"):  # a factor of 1 a layer is no factor, however deep
-        frame[name] = [None if set(value) == {1.0} else _hashable(value) for value in frame[name]]
-    frame = frame.astype({"width": object})
-    frame["width"] = [int(w) if w.isdigit() else w for w in frame["width"]]
+        frame[name] = [None if set(value) == {1.0} else value for value in frame[name]]
     axes = {}
-    for name in frame.columns:
+    for name in list(frame.columns):
         if name in NOT_SETTINGS or (name == "data_digest" and len(set(frame["data"])) > 1):
             continue
-        values = [None if v != v else v for v in dict.fromkeys(frame[name])]
-        if len(set(values)) > 1:
-            axes[name] = _ordered(name, list(dict.fromkeys(values)))
+        typed = [_as_typed(name, value) for value in frame[name].tolist()]
+        if len(values := list(dict.fromkeys(typed))) > 1:
+            axes[name] = _ordered(name, values)
+            frame[name] = _column(typed)
     return axes, frame
+
+
+def _as_typed(axis: str, value: Any) -> Any:
+    """Return a value of a record as the command line has it."""
+    if value is None or value != value:
+        return "full" if axis == "batch_size" else None
+    if axis == "batch_size":
+        return int(value)
+    if axis == "width":
+        layers = tuple(int(units) for units in value.split("-") if units)
+        return layers[0] if len(layers) == 1 else layers or None
+    return value
 
 
 def _column(values: list[Any]) -> pd.Series:
@@ -289,10 +311,14 @@ def _cells(
     about: list[_Sweep],
     axes: Mapping[str, list[Any]] | None,
 ) -> tuple[list[list[str]], np.ndarray]:
-    """Number the cells, and say what trains each: by sweep, or by settings where axes are given."""
+    """Number the cells, and say what trains each: by sweep, or by settings where axes are given.
+
+    Data sets of one name differ in ways no column tells, and so in what trains them.
+    """
     named = {sweep.name: sweep for sweep in about}
     origin = list(zip(found["sweep"], found["cell"], strict=True))
-    by = frame[list(axes)].itertuples(index=False, name=None) if axes is not None else origin
+    settings = None if axes is None else frame[list(dict.fromkeys([*axes, "data_digest"]))]
+    by = origin if settings is None else settings.itertuples(index=False, name=None)
     numbers: dict[Any, int] = {}
     overrides: list[list[str]] = []
     cells = []

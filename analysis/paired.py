@@ -43,9 +43,11 @@ class Pairs:
     @property
     def sign(self) -> Array:
         """Return -1 where a has the lower loss, 1 where b has, 0 at a tie."""
-        with np.errstate(invalid="ignore"):
-            close = np.abs(self.a - self.b) <= TIE * np.maximum(np.abs(self.a), np.abs(self.b))
-        return np.where((self.a == self.b) | close, 0.0, np.sign(self.difference))
+        difference = self.difference
+        larger = np.maximum(np.abs(self.a), np.abs(self.b))
+        # Infinite is far above all that is finite, not within a share of itself.
+        close = (np.abs(difference) <= TIE * larger) & np.isfinite(difference)
+        return np.where(close, 0.0, np.sign(difference))
 
 
 def comparisons(study: Study) -> pd.DataFrame:
@@ -107,7 +109,7 @@ def _compared(pairs: Pairs) -> dict[str, Any]:
     return {
         "pairs": len(sign),
         "replicates": len(np.unique(pairs.unit)),
-        "difference": float(np.median(pairs.difference)),
+        "difference": float(_median(np.sort(pairs.difference))),
         "low": low,
         "high": high,
         "a_wins": int((sign < 0).sum()),
@@ -140,8 +142,13 @@ def bootstrap_median(values: Array, unit: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def _median(ordered: Array) -> float:
+    return _middle(ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2])
+
+
 def _middle(low: float, high: float) -> float:
-    return low if low == high else low / 2 + high / 2
+    """Return the value between two, 0 between -inf and inf: as many pairs lost as won all."""
+    return low if low == high else 0.0 if low == -high else low / 2 + high / 2
 
 
 def sign_flip(values: Array) -> float:

@@ -80,6 +80,11 @@ def _show() -> None:
 
     if engine.DONE:
         summary.show(engine.DONE[0])
+        if summary.wants_report(engine.DONE[0]):
+            import report
+
+            sweep = engine.DONE[0].sweep
+            report.of_sweep(sweep.store, sweep.name)
     elif "--multirun" in sys.argv or "-m" in sys.argv:
         print("Trained in other processes. What is stored: python -m sweeps.store list")
 

@@ -10,10 +10,11 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from analysis.figures.style import NOTHING, SEQUENTIAL, named, ticks
 from analysis.maps import Map, medians
 from sweeps import records
 
@@ -23,33 +24,9 @@ if TYPE_CHECKING:
     from matplotlib.colorbar import Colorbar
     from matplotlib.figure import Figure
 
-WORDS = {"lr": "learning rate", "init_scale": "scale of the initial weights"}
 KINDS = (".png", ".pdf", ".svg")
-MOST_LABELS = 7
-# Bright to dark without a turn: it keeps its order in gray and for every kind of color vision.
-COLORS = "mako_r"
-NOTHING: dict[str, Any] = {"facecolor": "white", "edgecolor": "0.7", "hatch": "////"}
 # Losses above this multiple of the prior's are only "worse than guessing", however large.
 ABOVE_PRIOR = 1.2
-
-
-def ticks(values: Sequence[float]) -> tuple[list[float], list[str]]:
-    """Say where along the cells of an axis to write what.
-
-    Returns:
-        Positions in cells, the middle of the first at 0.5, and labels. Few values are all labeled;
-        of many that are spaced by equal factors, the powers of ten, which may lie between cells.
-    """
-    n = len(values)
-    if n > MOST_LABELS and min(values) > 0:
-        logs = np.log10(values)
-        if np.allclose(np.diff(logs), np.diff(logs).mean(), rtol=0.01):
-            tens = range(math.ceil(logs[0] - 1e-9), math.floor(logs[-1] + 1e-9) + 1)
-            if len(tens) > 1:
-                at = [0.5 + (ten - logs[0]) / (logs[-1] - logs[0]) * (n - 1) for ten in tens]
-                return at, [f"{10.0**ten:g}" for ten in tens]
-    step = math.ceil(n / MOST_LABELS)
-    return [k + 0.5 for k in range(0, n, step)], [f"{v:.3g}" for v in values[::step]]
 
 
 def limits(drawn: Map) -> tuple[float, float]:
@@ -83,7 +60,9 @@ def draw(drawn: Map) -> Figure:
             continue
         title, table = panels[k]
         finite = table.where(np.isfinite(table))
-        sns.heatmap(finite, ax=axes, vmin=low, vmax=high, cmap=COLORS, cbar=False, rasterized=True)
+        sns.heatmap(
+            finite, ax=axes, vmin=low, vmax=high, cmap=SEQUENTIAL, cbar=False, rasterized=True
+        )
         axes.patch.set(**NOTHING)
         axes.set_title(title, fontsize=11)
         _label(axes, drawn, table, left=k % columns == 0, below=k + columns >= len(panels))
@@ -117,10 +96,10 @@ def _label(axes: Axes, drawn: Map, table: pd.DataFrame, *, left: bool, below: bo
     axes.invert_yaxis()
     at, labels = ticks([float(v) for v in table.columns])
     axes.set_xticks(at, labels if below else [], rotation=0)
-    axes.set_xlabel(WORDS.get(drawn.x, drawn.x.replace("_", " ")) if below else "")
+    axes.set_xlabel(named(drawn.x) if below else "")
     at, labels = ticks([float(v) for v in table.index])
     axes.set_yticks(at, labels if left else [], rotation=0)
-    axes.set_ylabel(WORDS.get(drawn.y, drawn.y.replace("_", " ")) if left else "")
+    axes.set_ylabel(named(drawn.y) if left else "")
     axes.tick_params(length=3, color="0.4")
 
 

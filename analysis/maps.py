@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
+from analysis.frames import text
+
 MOST_PANELS = 24
 
 
@@ -65,7 +67,7 @@ def medians(
         frame = frame.assign(**{value: frame[value].mask(frame["outcome"] == "diverged", np.inf)})
     others = [axis for axis in axes if axis not in (x, y)]
     # As texts, because some axes hold lists, and null is not equal to itself.
-    frame = frame.assign(**{axis: frame[axis].map(_text) for axis in others})
+    frame = frame.assign(**{axis: frame[axis].map(text) for axis in others})
     values = [frame[axis].unique() for axis in others]
     if (count := math.prod(map(len, values))) > MOST_PANELS:
         raise ValueError(
@@ -110,11 +112,3 @@ def _axes(numeric: Sequence[str], x: str | None, y: str | None) -> tuple[str, st
         )
     x = left.pop(0) if x is None else x
     return x, left[0] if y is None else y
-
-
-def _text(value: object) -> str:
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(_text, value))}]"
-    if value is None or value != value:
-        return "null"
-    return f"{value:g}" if isinstance(value, float) else str(value)

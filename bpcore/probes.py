@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -139,27 +139,8 @@ def _units_together(layer: Layer, array: Array) -> Array:
     return array.reshape(len(array), -1)[:, : layer.units * layer.samples]
 
 
-class ActivationMean:
-    """Mean activation of each layer, over its units and all samples."""
-
-    def __init__(self, spec: StackSpec, runs: int) -> None:
-        self.sums = np.zeros((runs, spec.layers))
-        self.units = np.array(spec.sizes[1:])
-        self.samples = 0
-
-    def add(self, network: Network) -> None:
-        """Add the activations of these columns up."""
-        self.samples += network.samples
-        for k, layer in enumerate(network.layers):
-            self.sums[:, k] += np.add.reduce(_units_together(layer, layer.a), axis=1)
-
-    def result(self) -> Array:
-        """Return `(R, L)`."""
-        return np.asarray(self.sums / (self.units * self.samples))
-
-
-class ActivationSpread:
-    """Standard deviation of the activations of each layer, over its units and all samples."""
+class ActivationMoments:
+    """Mean and spread of the activations of each layer, over its units and all samples."""
 
     def __init__(self, spec: StackSpec, runs: int) -> None:  # noqa: ARG002
         self.moments = [Moments() for _ in range(spec.layers)]
@@ -171,7 +152,11 @@ class ActivationSpread:
             moments.add(_units_together(layer, layer.a), scratch)
 
     def result(self) -> Array:
-        """Return `(R, L)`."""
+        """Return the means, `(R, L)`."""
+        return np.stack([moments.mean for moments in self.moments], axis=1)
+
+    def spread(self) -> Array:
+        """Return the standard deviations, `(R, L)`."""
         return np.stack([moments.deviation() for moments in self.moments], axis=1)
 
 
@@ -252,12 +237,14 @@ def update_ratio(before: Sequence[Array], after: Sequence[Array]) -> Array:
 
 @dataclass(frozen=True)
 class Probe:
-    """One entry of the table; exactly one of the three functions is set.
+    """One entry of the table; exactly one of forward, gradient and update is set.
 
     Attributes:
         what: a line for documentation, with the unit.
         per_layer: whether it has a value for each layer.
-        forward: makes a fresh measurement of all training data for `(spec, runs)`.
+        forward: makes a fresh measurement of all training data for `(spec, runs)`; probes that
+            name the same one share it.
+        read: takes the probe's value from that measurement; None: its `result`.
         gradient: reads a network between backward and update.
         update: compares the weights before and after a step.
     """
@@ -265,6 +252,7 @@ class Probe:
     what: str
     per_layer: bool = False
     forward: Callable[[StackSpec, int], Forward] | None = None
+    read: Callable[[Any], Array] | None = None
     gradient: Callable[[Network], Array] | None = None
     update: Callable[[Sequence[Array], Sequence[Array]], Array] | None = None
 
@@ -275,9 +263,12 @@ PROBES: Mapping[str, Probe] = MappingProxyType(
         "output_spread": Probe(
             "deviation of the output over samples, mean over units", forward=OutputSpread
         ),
-        "act_mean": Probe("mean activation", per_layer=True, forward=ActivationMean),
+        "act_mean": Probe("mean activation", per_layer=True, forward=ActivationMoments),
         "act_spread": Probe(
-            "deviation of the activation", per_layer=True, forward=ActivationSpread
+            "deviation of the activation",
+            per_layer=True,
+            forward=ActivationMoments,
+            read=ActivationMoments.spread,
         ),
         "dead_fraction": Probe(
             "share of units that are 0 on all training data", per_layer=True, forward=DeadFraction

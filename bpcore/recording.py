@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,33 +35,36 @@ class Recorder:
 
     def training(self, passes: Iterable[Network], data: Data, alive: Array, k: int) -> None:
         """Measure forward passes that together hold the training data."""
-        probes = self._basic(data, len(alive), "")
-        for name in self.spec.probes:
-            made = PROBES[name].forward
-            if made is not None:
-                probes[name] = made(self.spec, len(alive))
-        self._measure(passes, probes, alive, k)
+        basic = self._basic(data, len(alive), "")
+        wanted = {name: PROBES[name] for name in self.spec.probes}
+        shared: dict[Any, Forward] = {
+            make: make(self.spec, len(alive))
+            for make in dict.fromkeys(probe.forward for probe in wanted.values())
+            if make is not None
+        }
+        _feed(passes, [*basic.values(), *shared.values()])
+        for name, measured in basic.items():
+            self.values[name][alive, k] = measured.result()
+        for name, probe in wanted.items():
+            if probe.forward is not None:
+                measured = shared[probe.forward]
+                value = probe.read(measured) if probe.read else measured.result()
+                self.values[name][alive, k] = value
         self.written[alive] = k + 1
 
     def test(self, passes: Iterable[Network], data: Data, alive: Array, k: int) -> None:
         """Measure forward passes that together hold the test split, if there is one."""
         if data.X_test.shape[1]:
-            self._measure(passes, self._basic(data, len(alive), "_test"), alive, k)
+            basic = self._basic(data, len(alive), "_test")
+            _feed(passes, basic.values())
+            for name, measured in basic.items():
+                self.values[name][alive, k] = measured.result()
 
     def _basic(self, data: Data, runs: int, suffix: str) -> dict[str, Forward]:
         basic: dict[str, Forward] = {"loss" + suffix: Loss(self.spec, runs)}
         if data.midpoint is not None:
             basic["accuracy" + suffix] = Accuracy(self.spec, runs, data.midpoint)
         return basic
-
-    def _measure(
-        self, passes: Iterable[Network], probes: dict[str, Forward], alive: Array, k: int
-    ) -> None:
-        for network in passes:
-            for probe in probes.values():
-                probe.add(network)
-        for name, probe in probes.items():
-            self.values[name][alive, k] = probe.result()
 
     def gradients(self, network: Network, alive: Array, k: int) -> None:
         """Measure between backward and update."""
@@ -86,3 +89,10 @@ class Recorder:
                     for flat in (before, after)
                 ]
                 self.values[name][alive, k] = compare(*pair)
+
+
+def _feed(passes: Iterable[Network], measurements: Collection[Forward]) -> None:
+    """Give every measurement every forward pass."""
+    for network in passes:
+        for measurement in measurements:
+            measurement.add(network)

@@ -70,6 +70,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
     {
         # Beyond 32 bits, seeds and replicates would run into each other in the seed sequence.
         "seed": (whole(0, 2**32 - 1), f"a whole number from 0 to {2**32 - 1}"),
+        "first_replicate": (whole(0, MOST_RUNS), f"a whole number from 0 to {MOST_RUNS}"),
         "replicates": (whole(1, MOST_RUNS), f"a whole number from 1 to {MOST_RUNS}"),
         "jobs": (whole(0), "a whole number, 0 or more; 0 means one a core"),
         "lr": _AT_LEAST_0,

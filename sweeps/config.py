@@ -186,9 +186,10 @@ class SweepConfig(RunConfig):
     """What was asked for: a run's keys and how the sweep over them is made, kept and shown."""
 
     case: CaseConfig | None = None
-    replicates: int = _key("trainings of each cell, numbered from 0", 10)
+    replicates: int = _key("trainings of each cell, numbered from first_replicate", 10)
+    first_replicate: int = _key("number of the first; with replicates=1, one run by itself", 0)
     name: str | None = _key("name of the sweep; null: from its axes and runs", None)
-    report: bool = _key("make a report at the end; no effect before reports exist (0.2)", True)
+    report: bool = _key("write a report of a sweep when it ends, to reports/NAME", True)
     store: str = _key("directory of the results", "store")
     zip: list[Any] = _key("axes that move together: [a,b], or [[a,b],[c,d]]", [])
     only: str | None = _key("keep only cells for which this holds, as \"'lr*depth<1'\"", None)

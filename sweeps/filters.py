@@ -14,6 +14,7 @@ from sweeps.errors import BadInput, nearest
 
 LONGEST = 1000
 DEEPEST = 100
+AXES = "axes of this sweep"
 _CONSTANTS: Mapping[str, Any] = {
     "true": True,
     "false": False,
@@ -49,14 +50,12 @@ _GRAMMAR: tuple[type[ast.AST], ...] = (
 )
 
 
-def no_axis(key: str, name: str, names: Iterable[str]) -> str:
+def no_axis(key: str, name: str, names: Iterable[str], kind: str = AXES) -> str:
     """Phrase the error for a name in `zip` or `only` that is no axis of the sweep."""
     listed = list(names)
     guess = nearest(name, listed)
     hint = f" Did you mean {guess}?" if guess else ""
-    return (
-        f"`{key}` must name axes of this sweep ({', '.join(listed) or 'none'}); got {name}.{hint}"
-    )
+    return f"`{key}` must name {kind} ({', '.join(listed) or 'none'}); got {name}.{hint}"
 
 
 class Filter:
@@ -69,6 +68,8 @@ class Filter:
     Args:
         text: The condition as typed.
         axes: The values of each axis, by name.
+        key: What the condition is given as, for errors.
+        kind: What its names are, for errors.
 
     Attributes:
         names: The axes it names.
@@ -77,11 +78,14 @@ class Filter:
         BadInput: The text is no expression of that kind, or names what is no axis.
     """
 
-    def __init__(self, text: str, axes: Mapping[str, Iterable[Any]]) -> None:
+    def __init__(
+        self, text: str, axes: Mapping[str, Iterable[Any]], key: str = "only", kind: str = AXES
+    ) -> None:
         self._text = text
+        self._key, self._kind_of_names = key, kind
         self._kinds = {name: {_kind(value) for value in values} for name, values in axes.items()}
         self._words = {v for values in axes.values() for v in values if isinstance(v, str)}
-        self._tree = _parsed(text)
+        self._tree = _parsed(text, key)
         self.names: dict[str, None] = {}  # in order, each once
         self._check(self._tree)
 
@@ -97,12 +101,12 @@ class Filter:
         except (ArithmeticError, _NoValueError) as error:
             where = ", ".join(f"{name}={value}" for name, value in cell.items()) or "all"
             raise BadInput(
-                f"`only` must have a value for each cell; got {self._text}, "
+                f"`{self._key}` must have a value for each cell; got {self._text}, "
                 f"which has none at {where}."
             ) from error
         if not isinstance(held, bool):
             raise BadInput(
-                f"`only` must be true or false; got {self._text}, which is {held!r}. "
+                f"`{self._key}` must be true or false; got {self._text}, which is {held!r}. "
                 "Compare it with something."
             )
         return held
@@ -110,7 +114,9 @@ class Filter:
     def _check(self, node: ast.AST, depth: int = 0) -> None:
         """Refuse what the grammar does not know and names that are no axes, before any cell."""
         if depth > DEEPEST:
-            raise BadInput(f"`only` must be nested at most {DEEPEST} deep; got {self._text}.")
+            raise BadInput(
+                f"`{self._key}` must be nested at most {DEEPEST} deep; got {self._text}."
+            )
         if isinstance(node, _NAMES):
             self._check_name(node)
             return
@@ -120,7 +126,7 @@ class Filter:
         if not known:
             got = ast.unparse(node) if isinstance(node, ast.expr) else self._text
             raise BadInput(
-                "`only` must be made of axis names, numbers, texts, lists, comparisons, "
+                f"`{self._key}` must be made of axis names, numbers, texts, lists, comparisons, "
                 f"arithmetic, and, or, not; got {got}."
             )
         for child in ast.iter_child_nodes(node):
@@ -135,8 +141,10 @@ class Filter:
             return
         shown = ast.unparse(node)
         if shown in self._words:
-            raise BadInput(f"`only` must have texts in quotes; got {shown}. Write '{shown}'.")
-        raise BadInput(no_axis("only", name or shown, self._kinds))
+            raise BadInput(
+                f"`{self._key}` must have texts in quotes; got {shown}. Write '{shown}'."
+            )
+        raise BadInput(no_axis(self._key, name or shown, self._kinds, self._kind_of_names))
 
     def _list_of(self, node: ast.expr) -> str | None:
         """Return the axis `width` of an element `width[0]`, if that axis varies a list."""
@@ -184,7 +192,8 @@ class Filter:
         value = self._value(node, cell)
         if _kind(value) != "number":
             raise BadInput(
-                f"`only` must compute with numbers; got {ast.unparse(node)}, which is {value!r}."
+                f"`{self._key}` must compute with numbers; got {ast.unparse(node)}, "
+                f"which is {value!r}."
             )
         return value
 
@@ -199,7 +208,7 @@ class Filter:
         value = self._value(node, cell)
         if not isinstance(value, bool):
             raise BadInput(
-                f"`only` must join conditions with and, or, not; got {ast.unparse(node)}, "
+                f"`{self._key}` must join conditions with and, or, not; got {ast.unparse(node)}, "
                 f"which is {value!r}."
             )
         return value
@@ -222,8 +231,8 @@ class Filter:
         if isinstance(sign, ast.In | ast.NotIn):
             if not isinstance(right, list):
                 raise BadInput(
-                    f"`only` must have a list after in; got {right!r} in {ast.unparse(node)}. "
-                    "Write (a, b)."
+                    f"`{self._key}` must have a list after in; got {right!r} in "
+                    f"{ast.unparse(node)}. Write (a, b)."
                 )
             return
         kinds = {_kind(left), _kind(right)}
@@ -233,7 +242,7 @@ class Filter:
         elif kinds in ({"number"}, {"text"}):
             return
         raise BadInput(
-            "`only` must compare numbers with numbers and texts with texts; "
+            f"`{self._key}` must compare numbers with numbers and texts with texts; "
             f"got {left!r} and {right!r} in {ast.unparse(node)}."
         )
 
@@ -246,16 +255,16 @@ class _NoValueError(Exception):
     """An expression has no value at a cell."""
 
 
-def _parsed(text: str) -> ast.expr:
+def _parsed(text: str, key: str) -> ast.expr:
     if len(text) > LONGEST:
-        raise BadInput(f"`only` must be at most {LONGEST} characters; got {len(text)}.")
+        raise BadInput(f"`{key}` must be at most {LONGEST} characters; got {len(text)}.")
     try:
         with warnings.catch_warnings():  # Python warns of odd spellings while it parses
             warnings.simplefilter("ignore")
             return ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise BadInput(
-            f"`only` must be a condition such as lr*depth < 1; got {text}, which cannot be read."
+            f"`{key}` must be a condition such as lr*depth < 1; got {text}, which cannot be read."
         ) from error
 
 

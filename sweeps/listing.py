@@ -36,17 +36,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """List the sweeps of a store or show one; return the exit status."""
     chosen = _parser().parse_args(argv)
     try:
-        if not (Path(chosen.store) / "sweeps").is_dir():
-            raise BadInput(
-                f"`--store` must be a store; got {chosen.store}, which "
-                f"{'is none' if Path(chosen.store).exists() else 'does not exist'}. "
-                "Train a sweep first: python train.py -m activation=relu,tanh"
-            )
         if chosen.command == "list":
-            _list(chosen.store)
+            show_list(chosen.store)
         elif chosen.csv:
+            _check(chosen.store)
             records.runs(chosen.store, chosen.name).to_csv(sys.stdout, index=False)
         else:
+            _check(chosen.store)
             _show(chosen.store, chosen.name)
         sys.stdout.flush()
     except BadInput as error:
@@ -62,7 +58,18 @@ def _console() -> Console:
     return console if console.is_terminal else Console(width=200)
 
 
-def _list(store: str) -> None:
+def _check(store: str) -> None:
+    if not (Path(store) / "sweeps").is_dir():
+        raise BadInput(
+            f"`--store` must be a store; got {store}, which "
+            f"{'is none' if Path(store).exists() else 'does not exist'}. "
+            "Train a sweep first: python train.py -m activation=relu,tanh"
+        )
+
+
+def show_list(store: str) -> None:
+    """Print the sweeps of a store, the latest first."""
+    _check(store)
     stored = set(scanning.scan(store, None, ["run"])["run"].to_pylist())
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in ("sweep", "asked for", "cells", "runs", "command"):

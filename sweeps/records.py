@@ -23,7 +23,8 @@ from bpcore.probes import PROBES, SCALARS
 from sweeps.columns import read
 from sweeps.errors import BadInput, nearest
 from sweeps.scanning import scan
-from sweeps.schema import HISTORY, SCALAR_COLUMNS
+from sweeps.schema import HISTORY
+from sweeps.schema import SCALAR_COLUMNS as SCALAR_COLUMNS  # for readers, who import only this
 
 
 def runs(
@@ -51,6 +52,21 @@ def runs(
         values = [cells[cell]["values"].get(axis) for cell in frame["cell"]]
         frame[axis] = [tuple(v) if isinstance(v, list) else v for v in values]
     return frame
+
+
+def table(
+    store: str | Path = "store",
+    ids: Iterable[str] | None = None,
+    columns: Sequence[str] = SCALAR_COLUMNS,
+) -> pa.Table:
+    """Return a row a run as an Arrow table, in the order of `ids` where they are given.
+
+    Args:
+        store: directory of the store.
+        ids: identities of runs; those that are not there are left out. None means all.
+        columns: of `sweeps.schema`, lists of measurements among them.
+    """
+    return scan(store, ids, columns)
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:

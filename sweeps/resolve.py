@@ -45,7 +45,8 @@ def resolve(config: Mapping[str, Any]) -> list[Run]:
         raise BadInput(str(error)) from None
     identity = f"{setting.identity} {json.dumps(_without_replicate(first), sort_keys=True)} "
     runs = []
-    for replicate in range(config["replicates"]):
+    first_replicate = config["first_replicate"]
+    for replicate in range(first_replicate, first_replicate + config["replicates"]):
         digest = hashlib.sha256(f"{identity}{replicate}".encode()).hexdigest()[:32]
         runs.append(Run(digest, spec, _with_replicate(first, replicate), setting))
     return runs

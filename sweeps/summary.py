@@ -171,11 +171,19 @@ def show(done: Done) -> None:
     )
     console.print(f"{spent}; {known} were in the store." if known else f"{spent}.", highlight=False)
     where = "" if str(sweep.store) == "store" else f" --store {shlex.quote(str(sweep.store))}"
-    for label, text in (
-        (f"Results: {sweep.store}/, sweep ", sweep.name),
-        ("Next:    ", f"python -m sweeps.store show {sweep.name}{where}"),
-    ):
-        console.print(Text.assemble(label, (text, "bold")), soft_wrap=True)
+    console.print(
+        Text.assemble(f"Results: {sweep.store}/, sweep ", (sweep.name, "bold")), soft_wrap=True
+    )
+    if not wants_report(done):
+        text = f"python report.py {sweep.name}{where}"
+        console.print(Text.assemble("Next:    ", (text, "bold")), soft_wrap=True)
+
+
+def wants_report(done: Done) -> bool:
+    """Say whether a report belongs to what was asked for: a sweep of several cells does."""
+    return bool(
+        done.planned is None and len(done.sweep.cells) > 1 and done.sweep.cells[0].config["report"]
+    )
 
 
 def _data_lines(sweep: Sweep) -> list[str]:

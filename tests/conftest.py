@@ -14,6 +14,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def words(line):
+    """Split a command line; a sweep gets no report, which takes seconds, unless it asks for one."""
+    given = shlex.split(line)
+    sweeps = {"-m", "--multirun"} & {*given} or any(w.startswith("experiment=") for w in given)
+    asked = any(w.startswith(("report=", "-h", "--help", "plan=")) for w in given)
+    return [*given, "report=false"] if sweeps and not asked else given
+
+
 @dataclass(frozen=True)
 class Ended:
     """How a command ended."""
@@ -34,7 +42,7 @@ def train(tmp_path, monkeypatch, capsys):
 
     def run(line):
         monkeypatch.setattr(engine, "DONE", [])
-        monkeypatch.setattr(sys, "argv", ["train.py", *shlex.split(line)])
+        monkeypatch.setattr(sys, "argv", ["train.py", *words(line)])
         capsys.readouterr()
         try:
             status = entry.main()
@@ -54,7 +62,7 @@ def program(tmp_path):
 
     def run(line, script=ROOT / "train.py", warnings="error", **environment):
         done = subprocess.run(
-            [sys.executable, "-W", warnings, str(script), *shlex.split(line)],
+            [sys.executable, "-W", warnings, str(script), *words(line)],
             cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
             capture_output=True,

@@ -27,7 +27,10 @@ from tests.conftest import ROOT
 from tests.test_engine import count_rows, frame_of
 
 # A few seconds on two cores, in some forty tasks.
-LINE = "-m jobs=2 data=xor epochs=1600 replicates=8 activation=relu,tanh depth=1,2 lr=log:0.01:1:16"
+LINE = (
+    "-m report=false jobs=2 data=xor epochs=1600 replicates=8 "
+    "activation=relu,tanh depth=1,2 lr=log:0.01:1:16"
+)
 RUNS = 2 * 2 * 16 * 8
 # What finished longer ago than this is in the store.
 KEPT_SECONDS = 5.0

@@ -13,7 +13,8 @@ from sweeps.summary import TITLES
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COPIED = ("analysis", "bpcore", "conf", "hydra_plugins", "sweeps", "train.py", "pyproject.toml")
+FOLDERS = ("analysis", "bpcore", "conf", "hydra_plugins", "sweeps")
+COPIED = (*FOLDERS, "report.py", "train.py", "pyproject.toml")
 LEFT = {"store", "reports"}
 
 

@@ -1,0 +1,225 @@
+"""Draws losses over epochs, and what happens inside a network, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.figures.style import (
+    COLORS,
+    FAINT,
+    SEQUENTIAL,
+    blank,
+    is_spaced_by_factors,
+    named,
+    plain,
+)
+from analysis.phase import grid_shape
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PROBES = {"grad_norm": "norm of dL/dW", "dead_fraction": "share of dead units"}
+
+
+def draw_losses(
+    tables: Mapping[str, pd.DataFrame], prior: float | None, title: str, *, isnumeric: Sequence[str]
+) -> Figure:
+    """Draw the median loss over epochs with its interval: a panel an axis, a line a level.
+
+    Args:
+        tables: axis to `level`, `epoch`, `median`, `low`, `high`.
+        prior: loss of guessing, drawn in where there is one.
+        title: of the figure.
+        isnumeric: axes whose levels have an order, which their colors then show.
+    """
+    rows, columns = grid_shape(len(tables), 3)
+    figure, grid = blank(3.5 * columns + 0.5, 2.7 * rows + 0.5, rows, columns, sharey=True)
+    everything = pd.concat(tables.values())
+    top = _ceiling(everything, prior)
+    for k, axes in enumerate(grid.flat):
+        if k >= len(tables):
+            axes.set_axis_off()
+            continue
+        axis, table = list(tables.items())[k]
+        _curves(axes, table, axis in isnumeric, top)
+        if prior is not None:
+            axes.axhline(prior, color=FAINT, ls=(0, (4, 3)), lw=1, zorder=1)
+            axes.annotate(
+                f"guessing {prior:.3g}",
+                (1, prior),
+                xycoords=("axes fraction", "data"),
+                ha="right",
+                va="bottom",
+                color="#5c5c5c",
+                fontsize=7.5,
+            )
+        _epoch_axis(axes, table["epoch"], labeled=k + columns >= len(tables))
+        axes.set_ylabel("loss" if k % columns == 0 else "")
+        _loss_axis(axes, everything, top)
+        if axis:
+            axes.legend(
+                title=plain(named(axis)),
+                title_fontsize=8,
+                loc="lower left",
+                handlelength=1.4,
+                alignment="left",
+            )
+    figure.suptitle(plain(title), fontsize=11, fontweight="bold")
+    return figure  # type: ignore[no-any-return]
+
+
+def _curves(axes: Axes, table: pd.DataFrame, hasorder: bool, top: float) -> None:
+    import seaborn as sns
+
+    levels = list(dict.fromkeys(table["level"]))
+    colors = palette(len(levels), hasorder)
+    shown = table.assign(**{c: table[c].clip(upper=top) for c in ("median", "low", "high")})
+    # The interval has been computed; seaborn would draw its own by resampling, slowly.
+    sns.lineplot(
+        shown,
+        x="epoch",
+        y="median",
+        hue="level",
+        hue_order=levels,
+        palette=dict(zip(levels, colors, strict=True)),
+        errorbar=None,
+        estimator=None,
+        ax=axes,
+        lw=1.6,
+        legend="full",
+    )
+    for level, color in zip(levels, colors, strict=True):
+        part = shown[(shown["level"] == level) & shown["low"].notna()]
+        axes.fill_between(part["epoch"], part["low"], part["high"], color=color, alpha=0.18, lw=0)
+
+
+def palette(n: int, hasorder: bool) -> list[Any]:
+    """Return n colors: in order of lightness for quantities, unlike each other for names."""
+    import seaborn as sns
+
+    if not hasorder:
+        return [COLORS[k % len(COLORS)] for k in range(n)]
+    colors: list[Any] = sns.color_palette(SEQUENTIAL, n + 2)[2:]
+    return colors
+
+
+def _ceiling(table: pd.DataFrame, prior: float | None) -> float:
+    """Return the loss above which curves are cut: they left the picture."""
+    finite = table["median"][np.isfinite(table["median"])]
+    start = table[table["epoch"] == table["epoch"].min()]["median"]
+    usual = start[np.isfinite(start)].max() if np.isfinite(start).any() else 1.0
+    highest = max(usual, prior or 0.0) * 3
+    return (
+        float(
+            min(
+                finite.max(initial=0.0)
+                if hasattr(finite, "initial")
+                else (finite.max() if len(finite) else highest),
+                highest,
+            )
+        )
+        or highest
+    )
+
+
+def _loss_axis(axes: Axes, table: pd.DataFrame, top: float) -> None:
+    shown = table["median"].clip(upper=top)
+    positive = shown[shown > 0]
+    if len(positive) and positive.max() / positive.min() > 10:
+        _log_axis(axes, positive)
+    axes.grid(axis="y", color="#ececec")
+    axes.set_axisbelow(True)
+
+
+def _log_axis(axes: Axes, values: pd.Series) -> None:
+    """Scale by factors, with plain numbers where these are few enough."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axes.set_yscale("log")
+    decades = np.log10(values.max() / values.min())
+    if decades < 4:
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < 2 else (1.0,)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_locator(NullLocator())
+
+
+def _epoch_axis(axes: Axes, epochs: pd.Series, *, labeled: bool) -> None:
+    if epochs.max() > 20:
+        # Linear up to the first epoch, so that the start is in the picture.
+        axes.set_xscale("symlog", linthresh=1, linscale=0.5)
+        tens = 10.0 ** np.arange(0, np.floor(np.log10(epochs.max())) + 1)
+        axes.set_xticks([0, *tens], ["0", *(f"{ten:g}" for ten in tens)])
+        axes.minorticks_off()
+    axes.set_xlim(0, max(float(epochs.max()), 1.0))
+    axes.set_xlabel("epoch" if labeled else "")
+
+
+def draw_inside(cells: Mapping[str, Mapping[str, pd.DataFrame]], title: str) -> Figure:
+    """Draw gradient norms and dead units by layer over epochs: a column a cell.
+
+    Args:
+        cells: heading of a cell to probe to `layer`, `epoch`, `median`.
+        title: of the figure.
+    """
+    probes = [
+        p for p in PROBES if any((tables[p]["median"] > 0).any() for tables in cells.values())
+    ]
+    figure, grid = blank(
+        3.0 * len(cells) + 1.2, 2.3 * len(probes) + 0.8, len(probes), len(cells), sharey="row"
+    )
+    deepest = max(
+        int(t["layer"].max()) for tables in cells.values() for t in tables.values() if len(t)
+    )
+    colors = palette(deepest, hasorder=True)
+    for row, probe in enumerate(probes):
+        for column, (heading, tables) in enumerate(cells.items()):
+            axes, table = grid[row, column], tables[probe]
+            for layer in sorted(set(table["layer"])):
+                part = table[table["layer"] == layer]
+                kind = (
+                    {"lw": 2.0, "ls": (0, (3, 1.5))}
+                    if layer == table["layer"].max()
+                    else {"lw": 1.4}
+                )
+                axes.plot(
+                    part["epoch"],
+                    part["median"],
+                    color=colors[int(layer) - 1],
+                    label=f"{layer}",
+                    **kind,
+                )
+            if probe == "dead_fraction":
+                axes.set_ylim(-0.04, 1.04)
+                axes.set_yticks([0, 0.5, 1], ["none", "50 %", "all"])
+            else:
+                _norm_axis(axes, [t[probe] for t in cells.values()])
+            if row == 0:
+                axes.set_title(plain(heading))
+            axes.set_ylabel(PROBES[probe] if column == 0 else "")
+            if len(table):
+                _epoch_axis(axes, table["epoch"], labeled=row == len(probes) - 1)
+    lines = {line.get_label(): line for axes in grid.flat for line in axes.get_lines()}
+    ordered = sorted(lines, key=int)
+    figure.legend(
+        [lines[k] for k in ordered],
+        ordered,
+        title="layer (dashed: output)",
+        loc="outside right upper",
+    )
+    figure.suptitle(plain(title), fontsize=11, fontweight="bold")
+    return figure  # type: ignore[no-any-return]
+
+
+def _norm_axis(axes: Axes, tables: Sequence[pd.DataFrame]) -> None:
+    values = pd.concat([t["median"] for t in tables])
+    positive = values[(values > 0) & np.isfinite(values)]
+    if len(positive) and is_spaced_by_factors(list(positive)):
+        _log_axis(axes, positive)
+        low, high = max(positive.min(), positive.max() * 1e-14), positive.max()
+        axes.set_ylim(low / 2, high * 2)
+    axes.grid(axis="y", color="#ececec")

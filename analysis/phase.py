@@ -1,0 +1,151 @@
+"""Phase maps: how often a failure occurs over two numeric axes, faceted by the others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.frames import Study, text
+from analysis.intervals import Array, wilson
+from analysis.words import settings
+
+MOST_PANELS = 12
+MOST_MAPS = 24
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One map: rows are levels of y, columns of x, both ascending.
+
+    Attributes:
+        title: the levels of the facets.
+        rate: `(len(y), len(x))` share of runs; NaN where none was trained.
+        runs: how many there are behind it.
+        cells: the cells that are there, as lists.
+    """
+
+    title: str
+    rate: Array
+    runs: np.ndarray
+    cells: list[list[list[int]]]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A symptom over two axes.
+
+    Attributes:
+        pooled: axes whose levels are taken together, because there would be too many panels.
+    """
+
+    symptom: str
+    x: str
+    y: str
+    xs: list[float]
+    ys: list[float]
+    facets: tuple[str, ...]
+    pooled: tuple[str, ...]
+    panels: list[Panel]
+
+
+def pairs(study: Study, importance: Mapping[str, float]) -> list[tuple[str, str]]:
+    """Return every pair of numeric axes, those that mattered most first.
+
+    The first axis of a pair runs to the right; the learning rate always does.
+    """
+    ordered = sorted(study.numeric, key=lambda axis: -importance.get(axis, 0.0))
+    chosen = combinations(ordered, 2)
+    return [(a, b) if a == "lr" or b != "lr" else (b, a) for a, b in chosen]
+
+
+def phase(study: Study, symptom: str, x: str, y: str, importance: Mapping[str, float]) -> Phase:
+    """Count how often a symptom occurs in each cell of a map."""
+    xs, ys = study.axes[x], study.axes[y]
+    others = [axis for axis in study.axes if axis not in (x, y)]
+    facets = facets_of({axis: study.axes[axis] for axis in others}, importance)
+    frame = study.frame
+    hit = (frame["symptom"] == symptom).to_numpy()
+    at_x = frame[x].map({v: k for k, v in enumerate(xs)}).to_numpy(int)
+    at_y = frame[y].map({v: k for k, v in enumerate(ys)}).to_numpy(int)
+    keys = frame[list(facets)].map(text)
+    panels = []
+    for levels in product(*(study.axes[axis] for axis in facets)):
+        inside = np.ones(len(frame), bool)
+        for axis, level in zip(facets, levels, strict=True):
+            inside &= (keys[axis] == text(level)).to_numpy()
+        if inside.any():
+            title = settings(dict(zip(facets, levels, strict=True)))
+            at = np.flatnonzero(inside)
+            panels.append(
+                _panel(
+                    title,
+                    hit[at],
+                    at_y[at],
+                    at_x[at],
+                    frame["cell"].to_numpy()[at],
+                    (len(ys), len(xs)),
+                )
+            )
+    pooled = tuple(axis for axis in others if axis not in facets)
+    return Phase(symptom, x, y, list(xs), list(ys), facets, pooled, panels)
+
+
+def _panel(
+    title: str,
+    hit: np.ndarray,
+    y: np.ndarray,
+    x: np.ndarray,
+    cell: np.ndarray,
+    shape: tuple[int, int],
+) -> Panel:
+    code = y * shape[1] + x
+    runs = np.bincount(code, minlength=shape[0] * shape[1])
+    hits = np.bincount(code, weights=hit, minlength=shape[0] * shape[1])
+    with np.errstate(invalid="ignore"):
+        rate = hits / runs
+    cells: list[list[list[int]]] = [[[] for _ in range(shape[1])] for _ in range(shape[0])]
+    for at, number in sorted({(int(a), int(c)) for a, c in zip(code, cell, strict=True)}):
+        cells[at // shape[1]][at % shape[1]].append(number)
+    return Panel(title, rate.reshape(shape), runs.reshape(shape), cells)
+
+
+def facets_of(
+    axes: Mapping[str, Sequence[Any]], importance: Mapping[str, float]
+) -> tuple[str, ...]:
+    """Choose axes to make panels of, those that mattered most first, as long as they are few."""
+    chosen: list[str] = []
+    count = 1
+    for axis in sorted(axes, key=lambda axis: -importance.get(axis, 0.0)):
+        if count * len(axes[axis]) <= MOST_PANELS:
+            chosen.append(axis)
+            count *= len(axes[axis])
+    return tuple(axis for axis in axes if axis in chosen)
+
+
+def rates(study: Study, symptoms: Sequence[str]) -> pd.DataFrame:
+    """Return a row a cell and symptom: axes, `symptom`, `hits`, `runs`, `rate`, `low`, `high`."""
+    frame = study.frame
+    runs = frame.groupby("cell").size()
+    counted = []
+    for symptom in symptoms:
+        hits = (frame["symptom"] == symptom).groupby(frame["cell"]).sum()
+        low, high = wilson(hits, runs)
+        table = study.cells.assign(
+            symptom=symptom, hits=hits, runs=runs, rate=hits / runs, low=low, high=high
+        )
+        counted.append(table.reset_index())
+    return pd.concat(counted, ignore_index=True) if counted else pd.DataFrame()
+
+
+def grid_shape(panels: int, most: int = 4) -> tuple[int, int]:
+    """Return rows and columns for so many panels."""
+    columns = min(panels, most)
+    if panels > most and panels % most == 1:  # better 2 x 2 than a row of three and one left over
+        columns = most - 1
+    return math.ceil(panels / columns), columns

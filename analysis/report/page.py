@@ -1,0 +1,83 @@
+"""Fills the templates in: one page that needs nothing else, and its Markdown twin."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from analysis.frames import Study, text
+from analysis.report import explore
+from analysis.report.drawing import Drawn
+from analysis.report.section import Section
+from analysis.words import number, percent
+
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+PIXELS_AN_INCH = 96
+
+
+def write_pages(
+    study: Study, sections: Sequence[Section], drawn: Mapping[str, Drawn], folder: Path
+) -> Path:
+    """Write index.html and report.md; return the path of the first."""
+    context = {
+        "study": study,
+        "sections": sections,
+        "drawn": drawn,
+        "cells": explore.cells(study),
+        "style": _read("style.css"),
+        "script": _read("explore.js"),
+    }
+    environment = _environment()
+    for template, name in (("page.html", "index.html"), ("page.md", "report.md")):
+        written = environment.get_template(template).render(context)
+        (folder / name).write_text(written, encoding="utf-8")
+    return folder / "index.html"
+
+
+def _read(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _environment() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "percent": percent,
+        "number": number,
+        "value": text,
+        "md": markdown,
+        "figure": figure,
+    }
+    return environment
+
+
+def markdown(value: object) -> str:
+    """Keep a name from meaning something in Markdown or HTML."""
+    safe = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", str(value))
+    return safe.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", " ")
+
+
+def figure(drawn: Drawn) -> Any:
+    """Return a picture as an element that carries the picture with it.
+
+    As an image, not inline: nothing in it can run, and identifiers of pictures cannot collide.
+    """
+    from base64 import b64encode
+
+    from markupsafe import Markup
+
+    data = b64encode(drawn.svg.encode()).decode()
+    width = round(drawn.width * PIXELS_AN_INCH)
+    return Markup(
+        '<img loading="lazy" decoding="async" style="width:{}px" alt="{}" '
+        'src="data:image/svg+xml;base64,{}">'
+    ).format(width, drawn.picture.alt, data)

@@ -1,0 +1,139 @@
+"""Turn trained sweeps into a report: `python report.py`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from analysis.frames import Study
+
+EPILOG = """examples:
+  python report.py                             the last sweep
+  python report.py dead_relu                   this one; --list shows their names
+  python report.py before after                two sweeps side by side: `sweep` becomes an axis
+  python report.py --where "depth > 2 and activation == 'relu'"     all runs like these
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python report.py",
+        description="Turn trained sweeps into a report: what failed, where, how, how sure. "
+        "Reads the store; trains nothing.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "sweep",
+        nargs="*",
+        help="names of sweeps (default: the last one; with --where: every run of the store)",
+    )
+    parser.add_argument("--list", action="store_true", help="show the sweeps of the store")
+    parser.add_argument(
+        "--where",
+        metavar="CONDITION",
+        help="only runs for which this holds: names of columns and axes, numbers, 'texts', "
+        "comparisons, and/or/not",
+    )
+    parser.add_argument(
+        "--store", default="store", help="directory of the results (default: store)"
+    )
+    parser.add_argument("--out", type=Path, help="directory of the report (default: reports/NAME)")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns:
+        The exit status: 0 done, 2 bad input, 130 interrupted.
+    """
+    given = _parser().parse_args(argv)
+    try:
+        if given.list:
+            from sweeps import listing
+
+            listing.show_list(given.store)
+        else:
+            _report(given)
+    except ValueError as error:  # BadInput is one
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted.\n")
+        return 130
+    return 0
+
+
+def _report(given: argparse.Namespace) -> None:
+    _write_report(given.store, given.sweep, given.where, given.out)
+
+
+def of_sweep(store: str | Path, name: str) -> None:
+    """Write the report of one sweep to reports/NAME.
+
+    Raises:
+        ValueError: it cannot be written.
+    """
+    _write_report(store, [name], None, None)
+
+
+def _write_report(
+    store: str | Path, names: Sequence[str], where: str | None, out: Path | None
+) -> None:
+    from analysis.frames import load
+    from sweeps import records
+
+    if not names and not where:
+        names = records.sweeps(store)[:1]
+    study = load(store, names)
+    if where:
+        study = _kept(study, where)
+    folder = out or Path("reports") / study.name
+    try:
+        write(study, folder)
+    except OSError as error:
+        raise ValueError(
+            f"`--out` must be a directory that can be written; got {folder}: "
+            f"{error.strerror or error}."
+        ) from None
+
+
+def _kept(study: Study, condition: str) -> Study:
+    import hashlib
+    from dataclasses import replace
+
+    from sweeps.filters import Filter
+
+    plain = study.frame.astype(object)
+    plain = plain.where(plain.notna(), None)
+    columns = {str(name): plain[name].unique().tolist() for name in plain}
+    chosen = Filter(condition, columns, "--where", "columns of the runs")
+    kept = study.where(condition, chosen.holds, list(chosen.names))
+    return replace(kept, name=f"{study.name}-{hashlib.sha256(condition.encode()).hexdigest()[:6]}")
+
+
+def write(study: Study, folder: Path) -> None:
+    """Write a report, and say what it found and where it is."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from analysis.report.build import make
+
+    console = Console(stderr=True)
+    with console.status("Report ...") as status:
+        made = make(study, folder, lambda step: status.update(f"Report: {step} ..."))
+    out = Console(soft_wrap=True, highlight=False)
+    out.print(Text(made.summary))
+    for k, finding in enumerate(made.findings[:3], start=1):
+        out.print(Text(f"  {k}. {finding}"))
+    link = made.page.resolve().as_uri()
+    out.print(Text.assemble("Report:  ", (str(made.page), f"bold link {link}")))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

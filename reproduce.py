@@ -74,6 +74,7 @@ def _list() -> int:
 
 
 def _reproduce(given: argparse.Namespace) -> int:
+    from analysis.report.posts import write_index
     from sweeps.cases import load
 
     names = given.cases or sorted(path.stem for path in (CONF / "case").glob("*.yaml"))
@@ -87,6 +88,7 @@ def _reproduce(given: argparse.Namespace) -> int:
         _print(name, found[name])
     path = folder / "verdicts.json"
     _write(path, found)
+    print(f"Pages: {write_index(cases, found, folder)}")
     print(path)
     return 0
 
@@ -95,7 +97,7 @@ def _verdict(name: str, case: Any, given: argparse.Namespace, folder: Path) -> A
     """Return a case's entry, from the last time if nothing it follows from has changed since."""
     sweep = f"case-{name}" + ("-quick" if given.quick else "")
     kept = folder / name / "verdict.json"
-    if kept.is_file():
+    if kept.is_file() and (kept.parent / "index.html").is_file():
         last = json.loads(kept.read_text(encoding="utf-8"))
         if last["from"] == _stamp(given.store, sweep):
             return last["verdict"]
@@ -130,6 +132,7 @@ def _train(name: str, sweep: str, given: argparse.Namespace) -> str:
 def _judge(name: str, case: Any, store: str, sweep: str, folder: Path) -> Any:
     """Judge a case; leave its tables as CSV files."""
     from analysis import claims, endings, forum
+    from analysis.report import posts
 
     try:
         scenarios = forum.measured(endings.runs(store, sweep), case)
@@ -139,6 +142,7 @@ def _judge(name: str, case: Any, store: str, sweep: str, folder: Path) -> Any:
     folder.mkdir(parents=True, exist_ok=True)
     for table, frame in forum.tables(scenarios).items():
         frame.to_csv(folder / f"{table}.csv", index=False)
+    posts.write_page(name, case, scenarios, judged, store, folder)
     return forum.summary(case, scenarios, judged)
 
 

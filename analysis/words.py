@@ -83,6 +83,11 @@ def percent(value: float) -> str:
     return f"{100 * value:.0f} %"
 
 
+def gain(value: float) -> str:
+    """Return a difference of shares in percent, with its sign."""
+    return f"{100 * value:+.0f} %".replace("-", "−")
+
+
 def number(value: float) -> str:
     """Return a number with three digits."""
     if value != value:

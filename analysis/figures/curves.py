@@ -27,7 +27,12 @@ PROBES = {"grad_norm": "norm of dL/dW", "dead_fraction": "share of dead units"}
 
 
 def draw_losses(
-    tables: Mapping[str, pd.DataFrame], prior: float | None, title: str, *, isnumeric: Sequence[str]
+    tables: Mapping[str, pd.DataFrame],
+    prior: float | None,
+    title: str,
+    *,
+    isnumeric: Sequence[str] = (),
+    colors: Mapping[str, str] | None = None,
 ) -> Figure:
     """Draw the median loss over epochs with its interval: a panel an axis, a line a level.
 
@@ -36,6 +41,7 @@ def draw_losses(
         prior: loss of guessing, drawn in where there is one.
         title: of the figure.
         isnumeric: axes whose levels have an order, which their colors then show.
+        colors: of levels, where the keys of `tables` are headings and no axes.
     """
     rows, columns = grid_shape(len(tables), 3)
     figure, grid = blank(3.5 * columns + 0.5, 2.7 * rows + 0.5, rows, columns, sharey=True)
@@ -46,7 +52,9 @@ def draw_losses(
             axes.set_axis_off()
             continue
         axis, table = list(tables.items())[k]
-        _curves(axes, table, axis in isnumeric, top)
+        levels = list(dict.fromkeys(table["level"]))
+        chosen = colors or dict(zip(levels, palette(len(levels), axis in isnumeric), strict=True))
+        _curves(axes, table, chosen, top)
         if prior is not None:
             axes.axhline(prior, color=FAINT, ls=(0, (4, 3)), lw=1, zorder=1)
             axes.annotate(
@@ -62,8 +70,9 @@ def draw_losses(
         axes.set_ylabel("loss" if k % columns == 0 else "")
         _loss_axis(axes, everything, top)
         if axis:
+            axes.set_title(plain(axis) if colors else "")
             axes.legend(
-                title=plain(named(axis)),
+                title=None if colors else plain(named(axis)),
                 title_fontsize=8,
                 loc="lower left",
                 handlelength=1.4,
@@ -73,11 +82,10 @@ def draw_losses(
     return figure  # type: ignore[no-any-return]
 
 
-def _curves(axes: Axes, table: pd.DataFrame, hasorder: bool, top: float) -> None:
+def _curves(axes: Axes, table: pd.DataFrame, colors: Mapping[str, Any], top: float) -> None:
     import seaborn as sns
 
     levels = list(dict.fromkeys(table["level"]))
-    colors = palette(len(levels), hasorder)
     shown = table.assign(**{c: table[c].clip(upper=top) for c in ("median", "low", "high")})
     # The interval has been computed; seaborn would draw its own by resampling, slowly.
     sns.lineplot(
@@ -86,16 +94,17 @@ def _curves(axes: Axes, table: pd.DataFrame, hasorder: bool, top: float) -> None
         y="median",
         hue="level",
         hue_order=levels,
-        palette=dict(zip(levels, colors, strict=True)),
+        palette={level: colors[level] for level in levels},
         errorbar=None,
         estimator=None,
         ax=axes,
         lw=1.6,
         legend="full",
     )
-    for level, color in zip(levels, colors, strict=True):
+    for level in levels:
         part = shown[(shown["level"] == level) & shown["low"].notna()]
-        axes.fill_between(part["epoch"], part["low"], part["high"], color=color, alpha=0.18, lw=0)
+        band = {"color": colors[level], "alpha": 0.18, "lw": 0}
+        axes.fill_between(part["epoch"], part["low"], part["high"], **band)
 
 
 def palette(n: int, hasorder: bool) -> list[Any]:
@@ -109,22 +118,16 @@ def palette(n: int, hasorder: bool) -> list[Any]:
 
 
 def _ceiling(table: pd.DataFrame, prior: float | None) -> float:
-    """Return the loss above which curves are cut: they left the picture."""
-    finite = table["median"][np.isfinite(table["median"])]
-    start = table[table["epoch"] == table["epoch"].min()]["median"]
-    usual = start[np.isfinite(start)].max() if np.isfinite(start).any() else 1.0
-    highest = max(usual, prior or 0.0) * 3
-    return (
-        float(
-            min(
-                finite.max(initial=0.0)
-                if hasattr(finite, "initial")
-                else (finite.max() if len(finite) else highest),
-                highest,
-            )
-        )
-        or highest
-    )
+    """Return the loss above which curves are cut, because they left the picture.
+
+    Three times the highest loss that a network starts from or that guessing has.
+    """
+    medians = table["median"][np.isfinite(table["median"])]
+    starts = table["median"][table["epoch"] == table["epoch"].min()]
+    starts = starts[np.isfinite(starts)]
+    usual = max(float(starts.max()) if len(starts) else 0.0, prior or 0.0) or 1.0
+    highest = float(medians.max()) if len(medians) else usual
+    return max(min(highest, 3 * usual), 1e-12)
 
 
 def _loss_axis(axes: Axes, table: pd.DataFrame, top: float) -> None:

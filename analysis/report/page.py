@@ -11,7 +11,7 @@ from analysis.frames import Study, text
 from analysis.report import explore
 from analysis.report.drawing import Drawn
 from analysis.report.section import Section
-from analysis.words import number, percent
+from analysis.words import gain, number, percent
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 PIXELS_AN_INCH = 96
@@ -26,38 +26,41 @@ def write_pages(
         "sections": sections,
         "drawn": drawn,
         "cells": explore.cells(study),
-        "style": _read("style.css"),
-        "script": _read("explore.js"),
+        "style": read("style.css"),
+        "script": read("explore.js"),
     }
-    environment = _environment()
+    templates = environment()
     for template, name in (("page.html", "index.html"), ("page.md", "report.md")):
-        written = environment.get_template(template).render(context)
+        written = templates.get_template(template).render(context)
         (folder / name).write_text(written, encoding="utf-8")
     return folder / "index.html"
 
 
-def _read(name: str) -> str:
+def read(name: str) -> str:
+    """Return a file that goes into pages as it is."""
     return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
-def _environment() -> Any:
+def environment() -> Any:
+    """Return the templates with the filters they use."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-    environment = Environment(
+    made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    made.filters |= {
         "percent": percent,
         "number": number,
+        "gain": gain,
         "value": text,
         "md": markdown,
         "figure": figure,
     }
-    return environment
+    return made
 
 
 def markdown(value: object) -> str:

@@ -12,8 +12,8 @@ posted | clearly most do not, or the share cannot have moved by 0.2 |
 | lacks | its runs do not have the symptom | clearly most have not | clearly most have |
 
 Anything else is undecided. A claim is judged in the scenarios it names, else in those that show the
-complaint, else in all; and only where its factors are as posted. Where it is supported in some and
-refuted in others, it is undecided.
+complaint, else in all; and only where its factors are as posted. It is supported, or refuted, where
+that is so in more than half of these and the opposite in none.
 """
 
 from __future__ import annotations
@@ -115,8 +115,15 @@ def judged(claim: Claim, scenarios: Sequence[Measured]) -> dict[str, Any]:
         verdict, estimate = KINDS[claim["kind"]](claim, scenario)
         where = {"scenario": scenario.name, "data": scenario.data, "verdict": verdict}
         numbers.append({**where, **estimate._asdict()})
-    words = {number["verdict"] for number in numbers} - {"undecided"}
-    return {"verdict": words.pop() if len(words) == 1 else "undecided", "numbers": numbers}
+    return {"verdict": _together([number["verdict"] for number in numbers]), "numbers": numbers}
+
+
+def _together(verdicts: Sequence[str]) -> str:
+    """Return what most say and none contradicts."""
+    for word, opposite in (("supported", "refuted"), ("refuted", "supported")):
+        if 2 * verdicts.count(word) > len(verdicts) and opposite not in verdicts:
+            return word
+    return "undecided"
 
 
 def _fitting(claim: Claim, scenarios: Sequence[Measured]) -> list[Measured]:

@@ -254,6 +254,18 @@ def test_a_claim_supported_here_and_refuted_there_is_undecided(scenarios):
     assert claims.judged(claim("blames", "a"), [*scenarios, *other])["verdict"] == "undecided"
 
 
+def test_a_claim_supported_in_half_of_its_scenarios_is_undecided(scenarios):
+    open_ = forum.measured(runs_of_a_case(lambda posted: 0.9 if posted else 0.3), CASE)
+    always = {**claim("blames", "a"), "scenarios": ["shown"]}
+    for several, verdict in (
+        ([*scenarios, *open_], "undecided"),
+        ([*scenarios, *scenarios, *open_], "supported"),
+    ):
+        found = claims.judged(always, several)
+        assert [n["verdict"] for n in found["numbers"]][-1] == "undecided"
+        assert found["verdict"] == verdict
+
+
 def test_an_unknown_kind_of_claim_is_refused(scenarios):
     with pytest.raises(ValueError, match="`kind` of a claim must be one of blames, cures, clears"):
         claims.judged(claim("says"), scenarios)

@@ -107,9 +107,9 @@ def inside(study: Study, cell: int, probe: str) -> pd.DataFrame:
     """
     rows = study.frame["cell"].to_numpy() == cell
     traces = Traces(study.traces.frame[rows].reset_index(drop=True))
-    if not traces.has(probe).any():
-        return pd.DataFrame(columns=["layer", "epoch", "median"])
     epochs = _thinned(epochs_of(traces))
+    if not len(epochs) or not traces.has(probe).any():
+        return pd.DataFrame(columns=["layer", "epoch", "median"])
     values = _median(on(traces, probe, epochs))  # (E, L)
     epoch, layer = np.meshgrid(epochs, np.arange(1, values.shape[1] + 1), indexing="ij")
     table = pd.DataFrame({"layer": layer.ravel(), "epoch": epoch.ravel(), "median": values.ravel()})

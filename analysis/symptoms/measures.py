@@ -18,7 +18,6 @@ CONSTANT = 0.003
 HIGH = 0.5
 FLAT = 0.03
 LEAVES = 3.0
-# A spread below this share of the targets' is rounding error, whose growth means nothing.
 ROUNDING = {"float64": 1e-12, "float32": 1e-5}
 
 
@@ -44,16 +43,32 @@ def collapsed_weights(traces: Traces) -> Array:
 
 
 def stuck_at_prior(traces: Traces) -> Array:
-    """Time in which the output's spread grows by a factor e, over the epochs asked for."""
-    return only(at_prior(traces), patience(traces))
+    """Trainings of the asked length until the run may leave the plateau; the later of two times.
+
+    That in which the output comes to vary as the targets do if it grows on as it does, and that in
+    which the weights of the fastest layer move by their own norm.
+    """
+    share = traces.now("output_spread") / target_spread(traces)
+    awakening = np.log(1 / (share + rounding(traces))) * patience(traces)
+    return only(at_prior(traces), np.fmax(awakening, stillness(traces)))
 
 
 def patience(traces: Traces) -> Array:
-    """The same of every run; inf where the spread does not grow."""
-    floor = target_spread(traces) * traces.frame["dtype"].map(ROUNDING).to_numpy(float)
+    """Trainings in which the spread of the output grows by a factor e; inf where it does not."""
+    floor = rounding(traces) * target_spread(traces)
     now, before = (spread + floor for spread in spreads(traces))
     rate = np.log(now / before) / traces.passed
     return np.where(rate <= 0, np.inf, 1 / (rate * traces.column("epochs")))
+
+
+def rounding(traces: Traces) -> Array:
+    """Share of the targets' spread below which the output's is rounding error."""
+    return np.asarray(traces.frame["dtype"].map(ROUNDING), float)
+
+
+def stillness(traces: Traces) -> Array:
+    """Trainings in which the weights of the fastest layer move by their own norm, at their pace."""
+    return np.asarray(1 / (worst(traces.now("update_ratio")) * traces.updates))
 
 
 def spreads(traces: Traces) -> tuple[Array, Array]:

@@ -108,7 +108,7 @@ def inside(study: Study, cell: int, probe: str) -> pd.DataFrame:
     rows = study.frame["cell"].to_numpy() == cell
     recorded = ~np.isnan(study.traces.epochs[rows])
     if not recorded.any() or not study.traces.has(probe)[rows].any():
-        return pd.DataFrame(columns=["layer", "epoch", "median"])
+        return pd.DataFrame(columns=["layer", "epoch", "median"], dtype=float)
     traces = Traces(study.traces.frame[rows].reset_index(drop=True))
     epochs = _thinned(epochs_of(traces))
     values = _median(on(traces, probe, epochs))  # (E, L)

@@ -22,6 +22,7 @@ from analysis.phase import grid_shape
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 PROBES = {"grad_norm": "norm of dL/dW", "dead_fraction": "share of dead units"}
 
@@ -46,7 +47,7 @@ def draw_losses(
             axes.set_axis_off()
             continue
         axis, table = list(tables.items())[k]
-        _curves(axes, table, axis in isnumeric, top)
+        lines = _curves(axes, table, axis in isnumeric, top)
         if prior is not None:
             axes.axhline(prior, color=FAINT, ls=(0, (4, 3)), lw=1, zorder=1)
             axes.annotate(
@@ -63,6 +64,8 @@ def draw_losses(
         _loss_axis(axes, everything, top)
         if axis:
             axes.legend(
+                lines.values(),  # given, because a label that begins with _ would be left out
+                map(plain, lines),
                 title=plain(named(axis)),
                 title_fontsize=8,
                 loc="lower left",
@@ -73,7 +76,7 @@ def draw_losses(
     return figure  # type: ignore[no-any-return]
 
 
-def _curves(axes: Axes, table: pd.DataFrame, hasorder: bool, top: float) -> None:
+def _curves(axes: Axes, table: pd.DataFrame, hasorder: bool, top: float) -> dict[str, Line2D]:
     import seaborn as sns
 
     levels = list(dict.fromkeys(table["level"]))
@@ -91,11 +94,13 @@ def _curves(axes: Axes, table: pd.DataFrame, hasorder: bool, top: float) -> None
         estimator=None,
         ax=axes,
         lw=1.6,
-        legend="full",
+        legend=False,
     )
+    lines = dict(zip(levels, axes.get_lines(), strict=True))
     for level, color in zip(levels, colors, strict=True):
         part = shown[(shown["level"] == level) & shown["low"].notna()]
         axes.fill_between(part["epoch"], part["low"], part["high"], color=color, alpha=0.18, lw=0)
+    return lines
 
 
 def palette(n: int, hasorder: bool) -> list[Any]:

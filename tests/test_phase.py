@@ -75,6 +75,7 @@ def test_rates_of_cells_are_those_of_pandas(study):
     first = table.iloc[0]
     assert {axis: first[axis] for axis in AXES} == study.at(0)
     assert rates(study, []).empty
+    assert list(rates(study, [])) == list(table)
 
 
 def test_rates_of_the_one_cell_of_a_study_without_axes():

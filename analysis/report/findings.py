@@ -181,4 +181,8 @@ def as_table(found: Sequence[Finding]) -> pd.DataFrame:
                 f"{word}_high": high,
             }
         rows.append({**row, "p": finding.p})
-    return pd.DataFrame(rows)
+    seen = [
+        f"{word}_{what}" for word in ("bad", "good") for what in ("hits", "runs", "low", "high")
+    ]
+    columns = ["finding", "symptom", "axis", "bad", "good", "fixed", *seen, "p"]
+    return pd.DataFrame(rows, columns=columns)

@@ -12,9 +12,11 @@ from urllib.parse import unquote
 import numpy as np
 import pandas as pd
 import pytest
+from test_frames import made as studied
 from test_frames import trained
 
 import report
+from analysis.report import findings as happened
 from sweeps import records
 
 SCRIPT = "<script>document.title=1</script>"
@@ -156,6 +158,24 @@ def test_runs_that_all_diverged_are_said_to_have(place):
 def test_runs_that_were_infinite_before_the_first_step_are_a_report_too(place):
     _, _, out = made(place, "born", "born")
     assert out.startswith("2 runs in 1 cell, 2 replicates: all diverged.")
+
+
+def test_runs_that_cannot_be_judged_are_neither_healthy_nor_not():
+    study = studied({"lr": [0.1, 1.0]}, symptom="unknown")
+    said = happened.lead(study, happened.outcomes(study))
+    assert said == (
+        "20 runs in 2 cells, 10 replicates: none healthy, 0 not, "
+        "20 that cannot be told from their probes."
+    )
+    assert happened.nothing(study) == (
+        "No failure was seen, but runs were trained without the probes that would show it: "
+        "leave probes out of the command."
+    )
+    mixed = ["healthy", "unknown", "slow", "slow", "slow"]
+    study = studied({"lr": [0.1, 1.0]}, symptom=lambda at: mixed[at["replicate"] % 5])
+    assert happened.lead(study, happened.outcomes(study)).endswith(
+        ": 4 healthy, 12 not, 4 that cannot be told from their probes."
+    )
 
 
 def test_two_hundred_cells_of_eight_axes(place):

@@ -216,7 +216,9 @@ class _Grid:
         }
         self.units = frame["unit"].to_numpy(int)
         self.n_units = int(self.units.max()) + 1
-        self.isfull = frame["cell"].nunique() == math.prod(map(len, self.axes.values()))
+        self.replicates = frame["replicate"].rank(method="dense").to_numpy(int) - 1
+        cells = math.prod(map(len, self.axes.values()))
+        self.isfull = len(frame) == cells * (int(self.replicates.max()) + 1)
 
     def contrasts(self, symptom: str, hit: np.ndarray) -> Iterator[_Batch]:
         """Yield the contrasts of a symptom, an axis and a choice of fixed axes at a time."""
@@ -252,11 +254,13 @@ class _Grid:
         code: np.ndarray,
         hit: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Keep runs whose other settings occur on both sides.
+        """Keep runs whose other settings occur on both sides, with the same replicate.
 
-        Where cells are missing, the sides would else differ in more than the axis.
+        Where cells or runs are missing, the sides would else differ in more than the axis.
         """
         setting = self.code(fixed) * (int(rest.max()) + 1) + rest
+        if rest.any():  # where nothing is pooled, all runs of a side have the same settings
+            setting = setting * (int(self.replicates.max()) + 1) + self.replicates
         level = self.codes[axis]
         both = np.intersect1d(setting[np.isin(level, a)], setting[np.isin(level, b)])
         kept = np.isin(setting, both)

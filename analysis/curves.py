@@ -106,9 +106,10 @@ def inside(study: Study, cell: int, probe: str) -> pd.DataFrame:
         recorded.
     """
     rows = study.frame["cell"].to_numpy() == cell
+    recorded = ~np.isnan(study.traces.epochs[rows])
+    if not recorded.any() or not study.traces.has(probe)[rows].any():
+        return pd.DataFrame(columns=["layer", "epoch", "median"], dtype=float)
     traces = Traces(study.traces.frame[rows].reset_index(drop=True))
-    if not traces.has(probe).any():
-        return pd.DataFrame(columns=["layer", "epoch", "median"])
     epochs = _thinned(epochs_of(traces))
     values = _median(on(traces, probe, epochs))  # (E, L)
     epoch, layer = np.meshgrid(epochs, np.arange(1, values.shape[1] + 1), indexing="ij")

@@ -140,7 +140,10 @@ def rates(study: Study, symptoms: Sequence[str]) -> pd.DataFrame:
             symptom=symptom, hits=hits, runs=runs, rate=hits / runs, low=low, high=high
         )
         counted.append(table.reset_index())
-    return pd.concat(counted, ignore_index=True) if counted else pd.DataFrame()
+    if not counted:
+        columns = ["cell", *study.axes, "symptom", "hits", "runs", "rate", "low", "high"]
+        return pd.DataFrame(columns=columns)
+    return pd.concat(counted, ignore_index=True)
 
 
 def grid_shape(panels: int, most: int = 4) -> tuple[int, int]:

@@ -24,6 +24,8 @@ def run(**changes):
         "batch_size": None,
         "depth": 2,
         "loss": "binary_cross_entropy",
+        "classes": 2,
+        "dtype": "float64",
         "reduction": "mean",
         "n_out": 1,
         "prior_loss": np.log(2),

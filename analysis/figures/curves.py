@@ -22,6 +22,7 @@ from analysis.phase import grid_shape
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 PROBES = {"grad_norm": "norm of dL/dW", "dead_fraction": "share of dead units"}
 
@@ -54,7 +55,7 @@ def draw_losses(
         axis, table = list(tables.items())[k]
         levels = list(dict.fromkeys(table["level"]))
         chosen = colors or dict(zip(levels, palette(len(levels), axis in isnumeric), strict=True))
-        _curves(axes, table, chosen, top)
+        lines = _curves(axes, table, chosen, top)
         if prior is not None:
             axes.axhline(prior, color=FAINT, ls=(0, (4, 3)), lw=1, zorder=1)
             axes.annotate(
@@ -72,6 +73,8 @@ def draw_losses(
         if axis:
             axes.set_title(plain(axis) if colors else "")
             axes.legend(
+                lines.values(),  # given, because a label that begins with _ would be left out
+                map(plain, lines),
                 title=None if colors else plain(named(axis)),
                 title_fontsize=8,
                 loc="lower left",
@@ -82,7 +85,9 @@ def draw_losses(
     return figure  # type: ignore[no-any-return]
 
 
-def _curves(axes: Axes, table: pd.DataFrame, colors: Mapping[str, Any], top: float) -> None:
+def _curves(
+    axes: Axes, table: pd.DataFrame, colors: Mapping[str, Any], top: float
+) -> dict[str, Line2D]:
     import seaborn as sns
 
     levels = list(dict.fromkeys(table["level"]))
@@ -99,12 +104,14 @@ def _curves(axes: Axes, table: pd.DataFrame, colors: Mapping[str, Any], top: flo
         estimator=None,
         ax=axes,
         lw=1.6,
-        legend="full",
+        legend=False,
     )
+    lines = dict(zip(levels, axes.get_lines(), strict=True))
     for level in levels:
         part = shown[(shown["level"] == level) & shown["low"].notna()]
         band = {"color": colors[level], "alpha": 0.18, "lw": 0}
         axes.fill_between(part["epoch"], part["low"], part["high"], **band)
+    return lines
 
 
 def palette(n: int, hasorder: bool) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from analysis.report.drawing import draw
 from analysis.report.page import write_pages
 from analysis.report.section import Section
 from analysis.variance import shares
+
+KNOWN = "written.json"
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,10 @@ def sections_of(study: Study) -> list[Section]:
 def _write_tables(sections: list[Section], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     tables = {name: table for section in sections for name, table in section.tables.items()}
-    for stale in folder.glob("*.csv"):
-        if stale.stem not in tables:
-            stale.unlink()
+    known = folder / KNOWN  # whatever else lies there is not ours to remove
+    before = json.loads(known.read_text(encoding="utf-8")) if known.is_file() else []
+    for stale in set(before) - set(tables):
+        (folder / f"{stale}.csv").unlink(missing_ok=True)
+    known.write_text(json.dumps(list(tables)), encoding="utf-8")
     for name, table in tables.items():
         table.drop(columns="color", errors="ignore").to_csv(folder / f"{name}.csv", index=False)

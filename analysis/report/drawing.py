@@ -42,11 +42,10 @@ def draw(pictures: Sequence[Picture], folder: Path) -> list[Drawn]:
     now, drawn = {}, []
     for picture in pictures:
         mark = digest((code, picture.data))
-        before = known.get(picture.name)
+        before = known.get(picture.name, {})
         svg = folder / f"{picture.name}.svg"
         if (
-            before is None
-            or before["digest"] != mark
+            before.get("digest") != mark
             or not svg.is_file()
             or not svg.with_suffix(".png").is_file()
         ):
@@ -69,10 +68,10 @@ def draw(pictures: Sequence[Picture], folder: Path) -> list[Drawn]:
 
 def _known(folder: Path) -> dict[str, Any]:
     try:
-        known: dict[str, Any] = json.loads((folder / KNOWN).read_text(encoding="utf-8"))
+        known = json.loads((folder / KNOWN).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return known
+    return known if isinstance(known, dict) else {}
 
 
 def _draw(picture: Picture, svg: Path) -> dict[str, Any]:

@@ -85,7 +85,9 @@ def lead(study: Study, table: pd.DataFrame) -> str:
     worst = table[table["symptom"] != "healthy"].sort_values("runs", ascending=False).iloc[0]
     if worst["runs"] == len(frame) and worst["symptom"] != "unknown":
         return trained + f"all {phrase(study, worst['symptom'])}."
-    return trained + f"{healthy or 'none'} healthy, {len(frame) - healthy} not."
+    unknown = int((frame["symptom"] == "unknown").sum())
+    untold = f", {unknown} that cannot be told from their probes" if unknown else ""
+    return trained + f"{healthy or 'none'} healthy, {len(frame) - healthy - unknown} not{untold}."
 
 
 def sentence(study: Study, finding: Finding) -> str:
@@ -125,6 +127,11 @@ def nothing(study: Study) -> str:
         return (
             "There is one cell only, so nothing can be compared with it. "
             "Give an axis two values: lr=0.01,0.1."
+        )
+    if not study.occurring and (study.frame["symptom"] == "unknown").any():
+        return (
+            "No failure was seen, but runs were trained without the probes that would show it: "
+            "leave probes out of the command."
         )
     if not study.occurring:
         return (
@@ -181,4 +188,8 @@ def as_table(found: Sequence[Finding]) -> pd.DataFrame:
                 f"{word}_high": high,
             }
         rows.append({**row, "p": finding.p})
-    return pd.DataFrame(rows)
+    seen = [
+        f"{word}_{what}" for word in ("bad", "good") for what in ("hits", "runs", "low", "high")
+    ]
+    columns = ["finding", "symptom", "axis", "bad", "good", "fixed", *seen, "p"]
+    return pd.DataFrame(rows, columns=columns)

@@ -23,15 +23,18 @@ NEEDED = (
     "epochs",
     "samples",
     "batch_size",
-    "depth",
+    "classes",
     "loss",
     "reduction",
+    "dtype",
     "n_out",
     "prior_loss",
     "history_epoch",
     "history_loss",
     *dict.fromkeys(HISTORY + probe for symptom in SYMPTOMS.values() for probe in symptom.reads),
 )
+# What runs that diverged may show besides; of the rest, their last records tell nothing.
+_BEFORE_DIVERGING = ("diverged", "exploding_gradient")
 
 
 def judge(frame: pd.DataFrame, until: float = 1.0) -> pd.DataFrame:
@@ -44,7 +47,7 @@ def judge(frame: pd.DataFrame, until: float = 1.0) -> pd.DataFrame:
 
     Returns:
         A row a run under the index of `frame`, a column for each of `SYMPTOMS`: true, false, or
-        null where it cannot be told because the probe was not recorded.
+        null where it cannot be told from what was recorded.
 
     Raises:
         ValueError: `until` lies outside.
@@ -53,27 +56,28 @@ def judge(frame: pd.DataFrame, until: float = 1.0) -> pd.DataFrame:
         raise ValueError(f"`until` must be above 0 and at most 1; got {until}.")
     traces = Traces(frame, until)
     columns = {
-        name: _nullable(symptom, traces)
-        for name, symptom in SYMPTOMS.items()
-        if symptom.rule is not None
+        symptom.name: _judged(symptom, traces)
+        for symptom in SYMPTOMS.values()
+        if symptom.measure is not None
     }
     judged = pd.DataFrame(columns, index=frame.index)
     failures = [name for name in columns if SYMPTOMS[name].isfailure]
-    # Any failure that is seen decides; without one, any that cannot be told leaves it open.
+    # A failure that is seen decides; without one, any that cannot be told leaves it open.
     failed = judged[failures[0]]
     for name in failures[1:]:
         failed = failed | judged[name]
     return judged.assign(healthy=~failed)
 
 
-def _nullable(symptom: Symptom, traces: Traces) -> pd.api.extensions.ExtensionArray:
-    assert symptom.rule is not None  # noqa: S101 - for mypy
+def _judged(symptom: Symptom, traces: Traces) -> pd.api.extensions.ExtensionArray:
+    assert symptom.measure is not None  # noqa: S101 - for mypy
     with np.errstate(all="ignore"):  # runs that explode have inf and NaN in their curves
-        flags = symptom.rule(traces)
-    unknown = ~np.logical_and.reduce([traces.has(probe) for probe in ("epoch", *symptom.reads)])
-    if symptom.isfailure and symptom.name != "diverged":
-        flags = flags & ~traces.diverged
-    return pd.arrays.BooleanArray(np.asarray(flags, bool), unknown)
+        value = symptom.measure(traces)
+    there = np.logical_and.reduce([traces.has(probe) for probe in ("epoch", *symptom.reads)])
+    flags, unknown = value >= symptom.limit, ~there | np.isnan(value)
+    if symptom.name not in _BEFORE_DIVERGING:
+        flags, unknown = flags & ~traces.diverged, unknown & ~traces.diverged
+    return pd.arrays.BooleanArray(flags, unknown)
 
 
 def dominant(judged: pd.DataFrame) -> pd.Series:

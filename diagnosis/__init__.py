@@ -1,0 +1,1 @@
+"""Diagnosis of someone else's hand-written backprop."""

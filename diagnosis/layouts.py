@@ -19,6 +19,7 @@ from diagnosis.calls import Array
 
 MOST = 400
 STEPS = 20_000
+MOST_ARRAYS = 24
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,7 @@ def _targets(Y: Array, n_out: int, samples: int) -> Iterator[tuple[str, float]]:
     if Y.size == samples and n_out == 1 and Y.ndim < 2:
         yield "vector", 0.0
     if Y.size == samples and n_out > 1 and np.array_equal(Y, np.round(Y)):
-        yield "labels", 0.5
+        yield "labels", 0.5 if np.max(Y) + 1 >= n_out else 1.5
     if samples == 1 and Y.ndim == 1 and Y.size == n_out:
         yield "single", 0.3
 
@@ -225,7 +226,7 @@ def _longer(chain: _Chain, rows: bool, samples: int) -> Iterator[tuple[float, _C
                     yield cost + extra + away, replace(
                         chain, layers=(*chain.layers, full), left=left, n=W.shape[1],
                         last=piece.order)
-            yield cost + (1.2 if fits else 0.1), replace(
+            yield cost + (0.5 if fits else 0.1), replace(
                 chain, layers=(*chain.layers, made), left=rest, n=W.shape[1], last=piece.order)
 
 
@@ -266,19 +267,22 @@ def _pieces(params: Mapping[str, Array]) -> list[_Piece]:
     ]
 
 
-def layouts(params: Mapping[str, Array], X: Array, Y: Array) -> list[Layout]:
-    """Return possible layouts, the usual ones first."""
+def layouts(params: Mapping[str, Array], X: Array, Y: Array) -> Iterator[Layout]:
+    """Yield possible layouts, the usual ones first."""
     if len(params) == 1:
-        flat = next(iter(params.items()))
-        if flat[1].ndim == 1 or 1 in flat[1].shape:
-            return list(itertools.islice(_flat(flat[0], flat[1].size, X, Y), MOST))
-    if any(array.ndim > 2 for array in params.values()) or len(params) > 24:
-        return []
+        name, array = next(iter(params.items()))
+        if array.ndim == 1 or 1 in array.shape:
+            yield from itertools.islice(_flat(name, array.size, X, Y), MOST)
+            return
+    if any(array.ndim > 2 for array in params.values()) or len(params) > MOST_ARRAYS:
+        return
     pieces = _pieces(params)
-    found = list(itertools.islice(_chains(pieces, X, Y), MOST))
+    found = False
+    for layout in itertools.islice(_chains(pieces, X, Y), MOST):
+        found = True
+        yield layout
     if not found:
-        found = list(itertools.islice(_with_norms(pieces, X, Y), MOST))
-    return sorted(found, key=lambda layout: layout.cost)
+        yield from itertools.islice(_with_norms(pieces, X, Y), MOST)
 
 
 def _hidden_widths(size: int, n: int, k: int, cost: Callable[[Sequence[int]], int]) -> Iterator[

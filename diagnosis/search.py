@@ -1,0 +1,379 @@
+"""Which mistakes reproduce the author's gradients: a search from the output down.
+
+A state is the delta the author may have at a layer, and what was wrong so far. At each layer the
+candidates for the delta are put through the right formulas of dW and db; those that give the
+author's numbers at all points are kept. Since a candidate has to explain its own layer before the
+next is looked at, mistakes in several layers add up and do not multiply.
+
+Arrays are matched up to a factor; where factors belong is decided afterwards, by `factors`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from diagnosis.calls import Array
+from diagnosis.groups import Group
+from diagnosis.model import Model
+from diagnosis.operators import (
+    Above,
+    Arrays,
+    Op,
+    Signal,
+    bias_grads,
+    hidden_signals,
+    outer,
+    output_signals,
+    weight_grads,
+)
+
+EXACT = 2e-7
+UNEXPLAINED = 2.5
+AGAIN = 0.3
+MARGIN = 0.35
+BEAM = 60
+TRIED = 260
+TWICE = 1.4
+SECONDS = 6.0
+
+
+@dataclass(frozen=True)
+class Match:
+    """How an array follows from a candidate: `g = factor D + rest p`, per group.
+
+    Attributes:
+        factors: per group; None where nothing was found.
+        weights: of the bases, the first is 1.
+        extra: coefficients of the penalty columns, `p` and `sign(p)`, from the first group.
+        op: what is wrong, if it is not the right formula.
+    """
+
+    factors: tuple[float, ...] | None
+    weights: tuple[float, ...] = (1.0,)
+    extra: tuple[float, ...] = ()
+    op: Op | None = None
+
+    @property
+    def cost(self) -> float:
+        """Of the array alone."""
+        if self.factors is None:
+            return UNEXPLAINED
+        return self.op.cost if self.op else 0.0
+
+
+@dataclass(frozen=True)
+class State:
+    """What is explained from some layer up."""
+
+    delta: Arrays
+    pre: Arrays
+    ops: tuple[Op, ...]
+    W: tuple[Match, ...]
+    b: tuple[Match | None, ...]
+    out_delta: Arrays
+    out_pre: Arrays
+    unexplained: tuple[int, ...] = ()
+
+    @property
+    def all_ops(self) -> tuple[Op, ...]:
+        """Everything wrong, arrays included."""
+        own = [m.op for m in (*self.W, *self.b) if m is not None and m.op]
+        return (*self.ops, *own)
+
+    @property
+    def lost(self) -> int:
+        """Number of arrays that nothing explains."""
+        return sum(m is not None and m.factors is None for m in (*self.W, *self.b))
+
+    @property
+    def cost(self) -> float:
+        """Of all; the same mistake in another layer costs less."""
+        return cost_of(self.all_ops) + UNEXPLAINED * self.lost
+
+
+def cost_of(ops: Iterable[Op]) -> float:
+    """Add up mistakes: the first of a word in full, the same in other places a third."""
+    first: dict[str, float] = {}
+    total = 0.0
+    for op in ops:
+        if op.word in first:
+            total += AGAIN * max(op.cost, 1.0)
+        else:
+            first[op.word] = op.cost
+            total += op.cost
+    return total
+
+
+def _columns(p: Array) -> list[Array]:
+    return [p.reshape(-1), np.sign(p).reshape(-1)]
+
+
+def match(given: Arrays, bases: Sequence[Arrays], own: Arrays, exact: float) -> Match | None:
+    """Explain the author's array by bases, and what a penalty on the parameter would add.
+
+    Args:
+        given: the author's, per group.
+        bases: right or wrong gradients, per basis and group.
+        own: the parameter itself, per group.
+        exact: how exactly, of the array's norm.
+    """
+    factors: list[float] = []
+    weights: tuple[float, ...] = (1.0,)
+    extra: tuple[float, ...] = ()
+    for i, g in enumerate(given):
+        y = g.reshape(-1)
+        D = [b[i].reshape(-1) for b in bases]
+        if any(d.shape != y.shape for d in D):
+            return None
+        if i:
+            D = [sum(w * d for w, d in zip(weights, D, strict=True))]  # type: ignore[list-item]
+        found = _fit(y, D, [], exact) if not extra else None
+        if found is None:
+            found = _fit(y, D, _columns(own[i]), exact)
+            if found is None:
+                return None
+            if not extra and i:
+                return None
+            extra = extra or tuple(found[len(D):])
+        factors.append(found[0])
+        if not i:
+            weights = (1.0, *(w / found[0] for w in found[1 : len(D)]))
+    return Match(tuple(factors), weights, extra)
+
+
+def _fit(y: Array, D: list[Array], extra: list[Array], exact: float) -> list[float] | None:
+    size = float(np.linalg.norm(y))
+    if size == 0:
+        return None
+    if len(D) == 1 and not extra:
+        d = D[0]
+        square = float(d @ d)
+        if square == 0:
+            return None
+        t = float(d @ y) / square
+        near = float(np.linalg.norm(y - t * d)) <= exact * size
+        return [t] if near and t else None
+    used = [c for c in extra if np.linalg.norm(c) > 0]
+    columns = np.stack([*D, *used], axis=1)
+    if columns.shape[0] <= columns.shape[1]:
+        return None
+    scale = np.linalg.norm(columns, axis=0)
+    if not scale[0]:
+        return None
+    scale[scale == 0] = 1
+    solution = np.linalg.lstsq(columns / scale, y, rcond=1e-10)[0] / scale
+    if float(np.linalg.norm(y - columns @ solution)) > exact * size:
+        return None
+    if float(np.linalg.norm(solution[0] * columns[:, 0])) < 1e-5 * size:
+        return None
+    return [float(s) for s in solution] + [0.0] * (len(extra) - len(used))
+
+
+class Search:
+    """The search for one subject.
+
+    Args:
+        model: that reproduces its loss.
+        groups: its gradients at points.
+        exact: relative precision of a match.
+    """
+
+    def __init__(
+        self, model: Model, groups: Sequence[Group], *, exact: float = EXACT,
+        seconds: float = SECONDS,
+    ) -> None:
+        self.model, self.groups, self.exact = model, groups, exact
+        self.deadline = time.monotonic() + seconds
+
+    def run(self) -> list[State]:
+        """Return explanations, the cheapest first."""
+        last = len(self.model.layout.layers) - 1
+        states = self._layer(last, [(None, output_signals(self.model, self.groups))])
+        for k in range(last - 1, -1, -1):
+            pairs = []
+            for state in states:
+                above = Above(state.delta, state.pre, state.out_delta, state.out_pre)
+                signals = hidden_signals(self.model, self.groups, above, k)
+                pairs.append((state, sorted(signals, key=lambda s: s.cost)))
+            states = self._layer(k, pairs)
+        return sorted(states, key=lambda s: s.cost)
+
+    # --- one layer
+
+    def _layer(
+        self, k: int, pairs: Sequence[tuple[State | None, list[Signal]]]
+    ) -> list[State]:
+        made: list[State] = []
+        best = min((s.cost if s else 0.0 for s, _ in pairs), default=0.0)
+        for state, signals in pairs:
+            made += self._explained(k, state, signals, best + 6)
+        return _pruned(made)
+
+    def _explained(
+        self, k: int, state: State | None, signals: list[Signal], most: float
+    ) -> list[State]:
+        """Return every way the layer follows from one state, up to the margin of the best."""
+        found: list[State] = []
+        bound = UNEXPLAINED * 2 + MARGIN
+        left: list[Signal] = []
+        seen: list[tuple[Array, State | None]] = []
+        for signal in signals:
+            if signal.cost > bound or time.monotonic() > self.deadline:
+                break
+            signal = self._normed(k, signal)
+            W, b, usable = self._right(k, signal)
+            if W is None and b is None:
+                left.append(signal)
+                continue
+            for extended in self._completed(k, state, usable, W, b):
+                found.append(extended)
+                bound = min(bound, self._own_cost(state, extended) + MARGIN)
+        del seen
+        for signal in left[:TRIED]:
+            if signal.cost > TWICE or signal.cost + 2 > bound or time.monotonic() > self.deadline:
+                break
+            for extended in self._wrong_both(k, state, signal):
+                found.append(extended)
+                bound = min(bound, self._own_cost(state, extended) + MARGIN)
+        if not found or bound > 2 * UNEXPLAINED:
+            right = next((s for s in signals if not s.ops), signals[0])
+            found.append(self._next(k, state, self._normed(k, right), Match(None), self._lost(k)))
+        return [s for s in found if self._own_cost(state, s) <= bound and s.cost <= most]
+
+    def _own_cost(self, before: State | None, after: State) -> float:
+        """What a layer adds."""
+        new = after.ops[len(before.ops):] if before else after.ops
+        own = [after.W[0], after.b[0]]
+        return cost_of(new) + sum(m.cost for m in own if m is not None)
+
+    def _lost(self, k: int) -> Match | None:
+        return Match(None) if self.groups[0].db[k] is not None else None
+
+    def _normed(self, k: int, signal: Signal) -> Signal:
+        return signal
+
+    def _right(self, k: int, signal: Signal) -> tuple[Match | None, Match | None, Signal]:
+        """Match dW and db by the right formulas; settle what combination of bases it is."""
+        A = [g.true.A[k] for g in self.groups]
+        W = match([g.dW[k] for g in self.groups], [outer(A, b) for b in signal.bases],
+                  [g.batch.W[k] for g in self.groups], self.exact)
+        if W is not None:
+            signal = _settled(signal, W.weights)
+            W = replace(W, weights=(1.0,))
+        b = self._bias(k, [_bias_sums(g, d, k) for g, d in zip(self.groups, signal.bases[0],
+                                                              strict=True)]) \
+            if len(signal.bases) == 1 else None
+        if len(signal.bases) > 1 and self.groups[0].db[k] is not None:
+            given = [g.db[k] for g in self.groups]
+            bases = [[_bias_sums(g, d, k) for g, d in zip(self.groups, basis, strict=True)]
+                     for basis in signal.bases]
+            b = match(given, bases, [g.batch.b[k] for g in self.groups], self.exact)  # type: ignore[arg-type]
+            if b is not None:
+                signal = _settled(signal, b.weights)
+                b = replace(b, weights=(1.0,))
+        return W, b, signal
+
+    def _bias(self, k: int, sums: Arrays) -> Match | None:
+        given, own = [g.db[k] for g in self.groups], [g.batch.b[k] for g in self.groups]
+        if any(g is None for g in given) or any(p is None for p in own):
+            return None
+        return match(given, [sums], own, self.exact)  # type: ignore[arg-type]
+
+    def _completed(
+        self, k: int, state: State | None, signal: Signal, W: Match | None, b: Match | None
+    ) -> Iterable[State]:
+        """Explain the array that the right formula does not."""
+        biased = self.groups[0].db[k] is not None
+        if W is not None and (b is not None or not biased):
+            yield self._next(k, state, signal, W, b)
+            return
+        if W is None:
+            for other in self._weight_matches(k, signal) or [Match(None)]:
+                yield self._next(k, state, signal, other, b)
+        else:
+            for other in self._bias_matches(k, signal) or [Match(None)]:
+                yield self._next(k, state, signal, W, other)
+
+    def _weight_matches(self, k: int, signal: Signal) -> list[Match]:
+        return self._cheapest(
+            (op, match([g.dW[k] for g in self.groups], [made],
+                       [g.batch.W[k] for g in self.groups], self.exact))
+            for op, made in weight_grads(self.model, self.groups, signal.bases[0], signal.pre, k))
+
+    def _bias_matches(self, k: int, signal: Signal) -> list[Match]:
+        return self._cheapest(
+            (op, self._bias(k, made))
+            for op, made in bias_grads(self.model, self.groups, signal.bases[0], signal.pre, k))
+
+    def _cheapest(self, tried: Iterable[tuple[Op, Match | None]]) -> list[Match]:
+        hits = [replace(found, op=op) for op, found in tried if found is not None]
+        hits.sort(key=lambda m: m.cost)
+        return [m for m in hits if m.cost <= hits[0].cost + MARGIN]
+
+    def _wrong_both(self, k: int, state: State | None, signal: Signal) -> Iterable[State]:
+        """Explain a layer of which neither array is right, from a plausible delta."""
+        if len(signal.bases) > 1:
+            return
+        W = self._weight_matches(k, signal)
+        if self.groups[0].db[k] is None:
+            for w in W:
+                yield self._next(k, state, signal, w, None)
+            return
+        b = self._bias_matches(k, signal)
+        if not W and not b:
+            return
+        for w in W or [Match(None)]:
+            for v in b or [Match(None)]:
+                yield self._next(k, state, signal, w, v)
+
+    def _next(
+        self, k: int, state: State | None, signal: Signal, W: Match, b: Match | None
+    ) -> State:
+        signal = _settled(signal, signal.expected) if len(signal.bases) > 1 else signal
+        delta, pre = signal.bases[0], signal.pre
+        lost = W.factors is None and (b is None or b.factors is None)
+        unexplained = (k,) if lost else ()
+        if state is None:
+            return State(delta, pre, signal.ops, (W,), (b,), delta, pre, unexplained)
+        return State(delta, pre, (*state.ops, *signal.ops), (W, *state.W), (b, *state.b),
+                     state.out_delta, state.out_pre, (*unexplained, *state.unexplained))
+
+
+def _settled(signal: Signal, weights: Sequence[float]) -> Signal:
+    """Combine the bases of a signal into one."""
+    if len(signal.bases) == 1:
+        return signal
+    combined = [sum(w * b for w, b in zip(weights, arrays, strict=True))
+                for arrays in zip(*signal.bases, strict=True)]
+    ops = tuple(replace(op, note=_with_value(op, weights)) for op in signal.ops)
+    return replace(signal, bases=[combined], ops=ops, expected=(1.0,))  # type: ignore[list-item]
+
+
+def _with_value(op: Op, weights: Sequence[float]) -> str:
+    if op.word == "leaky_slope_mismatch":
+        return f"the slope on the negative side is {weights[-1]:.6g}"
+    if op.word == "weights_updated_before_backprop":
+        return f"{op.note}, with a step of {weights[-1]:.6g}"
+    return op.note
+
+
+def _bias_sums(group: Group, delta: Array, k: int) -> Array:
+    b = group.batch.b[k]
+    if b is not None and b.shape[1] > 1:
+        return delta
+    return np.asarray(np.sum(delta, axis=1, keepdims=True))
+
+
+def _pruned(states: list[State]) -> list[State]:
+    """Keep the cheapest states; of those with equal numbers, all within the margin."""
+    states.sort(key=lambda s: s.cost)
+    kept: list[State] = []
+    for state in states:
+        if state.cost > states[0].cost + 2 * UNEXPLAINED + 1:
+            break
+        kept.append(state)
+    return kept[:BEAM]

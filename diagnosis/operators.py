@@ -240,6 +240,10 @@ def output_signals(model: Model, groups: Sequence[Group]) -> list[Signal]:
         find = _softmax_deltas if model.output.unit is None else _unit_deltas
         found += [Signal([d], G, (*ops, op)) for op, d in find(model, groups, G, right, last)]
     found += _error_deltas(model, groups, last)
+    if model.output.axis not in (None, "units"):
+        op = Op("softmax_wrong_axis", last, "delta",
+                f"a - y, with a softmax over {model.output.axis}", 1.0)
+        found.append(Signal([_error(groups)], [g.true.G for g in groups], (op,)))
     return sorted(found, key=lambda signal: signal.cost)
 
 

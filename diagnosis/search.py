@@ -32,6 +32,7 @@ from diagnosis.operators import (
 )
 
 EXACT = 2e-7
+NOTHING = 1e-12
 UNEXPLAINED = 2.5
 AGAIN = 0.3
 MARGIN = 0.35
@@ -39,6 +40,9 @@ BEAM = 60
 TRIED = 260
 TWICE = 1.4
 SECONDS = 6.0
+# Two names for the same numbers, either of which may be what the author did.
+TWINS = {"missing_output_derivative", "loss_gradient_mismatch", "softmax_jacobian_missing",
+         "softmax_extra_derivative", "hidden_delta_skips_weights"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,12 +54,14 @@ class Match:
         weights: of the bases, the first is 1.
         extra: coefficients of the penalty columns, `p` and `sign(p)`, from the first group.
         op: what is wrong, if it is not the right formula.
+        rest: what is left over, of the array's norm.
     """
 
     factors: tuple[float, ...] | None
     weights: tuple[float, ...] = (1.0,)
     extra: tuple[float, ...] = ()
     op: Op | None = None
+    rest: float = 0.0
 
     @property
     def cost(self) -> float:
@@ -112,51 +118,64 @@ def _columns(p: Array) -> list[Array]:
     return [p.reshape(-1), np.sign(p).reshape(-1)]
 
 
-def match(given: Arrays, bases: Sequence[Arrays], own: Arrays, exact: float) -> Match | None:
+def match(
+    given: Arrays, bases: Sequence[Arrays], own: Arrays, true: Arrays, exact: float
+) -> Match | None:
     """Explain the author's array by bases, and what a penalty on the parameter would add.
 
     Args:
         given: the author's, per group.
         bases: right or wrong gradients, per basis and group.
         own: the parameter itself, per group.
+        true: the right gradient, whose size says what counts as zero.
         exact: how exactly, of the array's norm.
     """
+    if any(b[0].size != given[0].size for b in bases):
+        return None
+    zeros = [_zero(g, t) for g, t in zip(given, true, strict=True)]
+    if any(zeros):
+        same = all(zeros) and all(
+            _zero(d, t) for b in bases for d, t in zip(b, true, strict=True))
+        return Match((1.0,) * len(given)) if same else None
     factors: list[float] = []
     weights: tuple[float, ...] = (1.0,)
     extra: tuple[float, ...] = ()
+    rest = 0.0
     for i, g in enumerate(given):
         y = g.reshape(-1)
         D = [b[i].reshape(-1) for b in bases]
-        if any(d.shape != y.shape for d in D):
-            return None
         if i:
             D = [sum(w * d for w, d in zip(weights, D, strict=True))]  # type: ignore[list-item]
-        found = _fit(y, D, [], exact) if not extra else None
+        found = None if extra else _fit(y, D, [], exact)
         if found is None:
             found = _fit(y, D, _columns(own[i]), exact)
-            if found is None:
+            if found is None or (i and not extra):
                 return None
-            if not extra and i:
-                return None
-            extra = extra or tuple(found[len(D):])
-        factors.append(found[0])
+            extra = extra or tuple(found[0][len(D):])
+        factors.append(found[0][0])
+        rest = max(rest, found[1])
         if not i:
-            weights = (1.0, *(w / found[0] for w in found[1 : len(D)]))
-    return Match(tuple(factors), weights, extra)
+            weights = (1.0, *(w / found[0][0] for w in found[0][1 : len(D)]))
+    return Match(tuple(factors), weights, extra, None, rest)
 
 
-def _fit(y: Array, D: list[Array], extra: list[Array], exact: float) -> list[float] | None:
+def _zero(g: Array, true: Array) -> bool:
+    return bool(np.linalg.norm(g) <= NOTHING * np.linalg.norm(true))
+
+
+def _fit(
+    y: Array, D: list[Array], extra: list[Array], exact: float
+) -> tuple[list[float], float] | None:
+    """Return coefficients and what is left over; None if too much is."""
     size = float(np.linalg.norm(y))
-    if size == 0:
-        return None
     if len(D) == 1 and not extra:
         d = D[0]
         square = float(d @ d)
         if square == 0:
             return None
         t = float(d @ y) / square
-        near = float(np.linalg.norm(y - t * d)) <= exact * size
-        return [t] if near and t else None
+        rest = float(np.linalg.norm(y - t * d)) / size
+        return ([t], rest) if rest <= exact and t else None
     used = [c for c in extra if np.linalg.norm(c) > 0]
     columns = np.stack([*D, *used], axis=1)
     if columns.shape[0] <= columns.shape[1]:
@@ -166,11 +185,10 @@ def _fit(y: Array, D: list[Array], extra: list[Array], exact: float) -> list[flo
         return None
     scale[scale == 0] = 1
     solution = np.linalg.lstsq(columns / scale, y, rcond=1e-10)[0] / scale
-    if float(np.linalg.norm(y - columns @ solution)) > exact * size:
+    rest = float(np.linalg.norm(y - columns @ solution)) / size
+    if rest > exact or float(np.linalg.norm(solution[0] * columns[:, 0])) < 1e-5 * size:
         return None
-    if float(np.linalg.norm(solution[0] * columns[:, 0])) < 1e-5 * size:
-        return None
-    return [float(s) for s in solution] + [0.0] * (len(extra) - len(used))
+    return [float(s) for s in solution] + [0.0] * (len(extra) - len(used)), rest
 
 
 class Search:
@@ -188,6 +206,10 @@ class Search:
     ) -> None:
         self.model, self.groups, self.exact = model, groups, exact
         self.deadline = time.monotonic() + seconds
+        layers = range(len(model.layout.layers))
+        self.true_W = [outer([g.true.A[k] for g in groups], [g.true.D[k] for g in groups])
+                       for k in layers]
+        self.true_b = [[_bias_sums(g, g.true.D[k], k) for g in groups] for k in layers]
 
     def run(self) -> list[State]:
         """Return explanations, the cheapest first."""
@@ -220,11 +242,13 @@ class Search:
         found: list[State] = []
         bound = UNEXPLAINED * 2 + MARGIN
         left: list[Signal] = []
-        seen: list[tuple[Array, State | None]] = []
+        seen: set[tuple[float, ...]] = set()
         for signal in signals:
             if signal.cost > bound or time.monotonic() > self.deadline:
                 break
             signal = self._normed(k, signal)
+            if self._is_known(signal, seen):
+                continue
             W, b, usable = self._right(k, signal)
             if W is None and b is None:
                 left.append(signal)
@@ -232,7 +256,6 @@ class Search:
             for extended in self._completed(k, state, usable, W, b):
                 found.append(extended)
                 bound = min(bound, self._own_cost(state, extended) + MARGIN)
-        del seen
         for signal in left[:TRIED]:
             if signal.cost > TWICE or signal.cost + 2 > bound or time.monotonic() > self.deadline:
                 break
@@ -243,6 +266,17 @@ class Search:
             right = next((s for s in signals if not s.ops), signals[0])
             found.append(self._next(k, state, self._normed(k, right), Match(None), self._lost(k)))
         return [s for s in found if self._own_cost(state, s) <= bound and s.cost <= most]
+
+    def _is_known(self, signal: Signal, seen: set[tuple[float, ...]]) -> bool:
+        """Whether a cheaper signal has the same numbers, and there is no other word for them."""
+        if len(signal.bases) > 1:
+            return False
+        d = signal.bases[0][0].reshape(-1)
+        marks = (np.linalg.norm(d), d @ np.cos(np.arange(d.size)))
+        key = tuple(float(f"{v:.9g}") for v in marks)
+        known = key in seen and not (signal.ops and TWINS & {op.word for op in signal.ops})
+        seen.add(key)
+        return known
 
     def _own_cost(self, before: State | None, after: State) -> float:
         """What a layer adds."""
@@ -260,7 +294,7 @@ class Search:
         """Match dW and db by the right formulas; settle what combination of bases it is."""
         A = [g.true.A[k] for g in self.groups]
         W = match([g.dW[k] for g in self.groups], [outer(A, b) for b in signal.bases],
-                  [g.batch.W[k] for g in self.groups], self.exact)
+                  [g.batch.W[k] for g in self.groups], self.true_W[k], self.exact)
         if W is not None:
             signal = _settled(signal, W.weights)
             W = replace(W, weights=(1.0,))
@@ -271,7 +305,8 @@ class Search:
             given = [g.db[k] for g in self.groups]
             bases = [[_bias_sums(g, d, k) for g, d in zip(self.groups, basis, strict=True)]
                      for basis in signal.bases]
-            b = match(given, bases, [g.batch.b[k] for g in self.groups], self.exact)  # type: ignore[arg-type]
+            b = match(given, bases, [g.batch.b[k] for g in self.groups],  # type: ignore[arg-type]
+                      self.true_b[k], self.exact)
             if b is not None:
                 signal = _settled(signal, b.weights)
                 b = replace(b, weights=(1.0,))
@@ -281,7 +316,7 @@ class Search:
         given, own = [g.db[k] for g in self.groups], [g.batch.b[k] for g in self.groups]
         if any(g is None for g in given) or any(p is None for p in own):
             return None
-        return match(given, [sums], own, self.exact)  # type: ignore[arg-type]
+        return match(given, [sums], own, self.true_b[k], self.exact)  # type: ignore[arg-type]
 
     def _completed(
         self, k: int, state: State | None, signal: Signal, W: Match | None, b: Match | None
@@ -301,7 +336,7 @@ class Search:
     def _weight_matches(self, k: int, signal: Signal) -> list[Match]:
         return self._cheapest(
             (op, match([g.dW[k] for g in self.groups], [made],
-                       [g.batch.W[k] for g in self.groups], self.exact))
+                       [g.batch.W[k] for g in self.groups], self.true_W[k], self.exact))
             for op, made in weight_grads(self.model, self.groups, signal.bases[0], signal.pre, k))
 
     def _bias_matches(self, k: int, signal: Signal) -> list[Match]:

@@ -132,6 +132,16 @@ class Randomness:
         self._python = random.getstate()
         self._own = [(bits, bits.state) for bits in _generators(namespace)]
 
+    def drawn(self) -> bool:
+        """Whether numbers were drawn since they were put back."""
+        now = np.random.get_state()  # noqa: NPY002
+        moved = now[2] != self._numpy[2] or not np.array_equal(now[1], self._numpy[1])
+        return bool(
+            moved
+            or random.getstate() != self._python
+            or any(bits.state != state for bits, state in self._own)
+        )
+
     def put_back(self) -> None:
         """Start all streams again where they were."""
         np.random.set_state(self._numpy)  # noqa: NPY002
@@ -155,7 +165,7 @@ class Caller:
         self.train: Callable[..., Any] | None = namespace.get("train")
         self.namespace = namespace
         self._shapes = {name: np.shape(value) for name, value in self.params.items()}
-        self._randomness = Randomness(namespace)
+        self.randomness = Randomness(namespace)
 
     def arguments(self, point: Point) -> tuple[Any, Any, Any]:
         """Return copies of a point as the author's kinds of objects."""
@@ -164,13 +174,12 @@ class Caller:
 
     def loss(self, point: Point) -> float:
         """Return the loss, each time with the same random numbers."""
-        self._randomness.put_back()
+        self.randomness.put_back()
         with np.errstate(all="ignore"):
             return as_loss(self._loss(*self.arguments(point)))
 
-    def grads(self, point: Point, *, fresh: bool = True) -> dict[str, Array]:
-        """Return the gradients; unless `fresh`, random numbers go on from the last call."""
-        if fresh:
-            self._randomness.put_back()
+    def grads(self, point: Point) -> dict[str, Array]:
+        """Return the gradients, each time with the same random numbers."""
+        self.randomness.put_back()
         with np.errstate(all="ignore"):
             return as_grads(self._grads(*self.arguments(point)), self._shapes)

@@ -14,6 +14,7 @@ from diagnosis.subject import Subject
 
 POINTS = 5
 FEWER_POINTS = 3
+SINGLE_POINTS = 8
 
 
 @dataclass(frozen=True)
@@ -75,3 +76,31 @@ def groups(
         points = [part(p, rows, range(fewer)) for p in probes.points(FEWER_POINTS)]
         found.append(group_at(model, subject, points))
     return [group for group in found if group is not None]
+
+
+def single_samples(
+    model: Model, subject: Subject, probes: Probes, exact: float
+) -> tuple[Model, Group] | None:
+    """Return a group of points of one sample each, and the model with its factor for one."""
+    rows = model.layout.rows
+    count = SINGLE_POINTS
+    points = [part(p, rows, [i % model_samples(model)]) for i, p in
+              enumerate(probes.points(count))]
+    y = subject.losses(points)
+    if not np.isfinite(y).all():
+        return None
+    batch = read(model.layout, points)
+    blank = model.with_(factors={1: np.zeros(1)}, rooted=False)
+    rest = (y**2 if model.rooted else y) - blank.value(batch)
+    core = np.sum(blank.core(blank.forward(batch)[0][-1], batch.Y), axis=-1)
+    factor = float(core @ rest / (core @ core))
+    if np.linalg.norm(rest - factor * core) > 100 * exact * np.linalg.norm(rest):
+        return None
+    model = model.with_(factors={**model.factors, 1: np.array([factor])})
+    group = group_at(model, subject, points)
+    return None if group is None else (model, group)
+
+
+def model_samples(model: Model) -> int:
+    """Return the author's number of samples."""
+    return next(iter(model.factors))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -16,12 +16,6 @@ from diagnosis.sandbox import MEMORY, SECONDS, Sandbox
 from diagnosis.tasks import TASKS
 
 Ask = Callable[..., Any]
-
-
-class Grads(Protocol):
-    """Gradients at a point."""
-
-    def __call__(self, point: Point) -> dict[str, Array]: ...  # noqa: D102
 
 
 class Subject:
@@ -69,6 +63,14 @@ class Subject:
         """Return the gradients at points, one after the other in one copy of the program."""
         told = self.ask("grads", points=[point._asdict() for point in points])
         return [{name: array for name, array in grads.items()} for grads in told]
+
+    def trace(self, point: Point) -> dict[str, Any]:
+        """Run `grads` under a tracer; nothing is seen where that fails."""
+        try:
+            told: dict[str, Any] = self.ask("trace", **point._asdict(), path=self.path)
+        except CallFailed:
+            return {"writes": [], "arrays": []}
+        return told
 
     def try_grads(self, point: Point) -> dict[str, Array] | None:
         """Return the gradients as floats, or None where the subject does not take the point."""

@@ -78,9 +78,7 @@ def losses(caller: Caller, message: Mapping[str, Any]) -> Array:
 
 def grads(caller: Caller, message: Mapping[str, Any]) -> list[dict[str, Array]]:
     """Return the gradients at each point, one call after another in the same process."""
-    return [
-        caller.grads(_point(point), fresh=not i) for i, point in enumerate(message["points"])
-    ]
+    return [caller.grads(_point(point)) for point in message["points"]]
 
 
 def slopes(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,8 +146,10 @@ def purity(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
         if not np.array_equal(v, np.asarray(result[n]), equal_nan=v.dtype.kind == "f")
     ]
     first = caller.loss(point)
+    random = caller.randomness.drawn()
     caller.loss(other)
     return {
+        "random": random,
         "effects": [*changed, *aliases, *later],
         "dtypes": {n: str(np.asarray(v).dtype) for n, v in kept.items()},
         "stateful": bool(caller.loss(point) != first and first == first),  # noqa: PLR0124

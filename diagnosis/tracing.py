@@ -20,6 +20,7 @@ from diagnosis.calls import Array
 MOST = 400
 LARGEST = 200_000
 DEEPEST = 3
+FOREIGN = ("builtins", "numpy", "types", "functools")
 
 
 def _arrays(value: Any, name: str, depth: int = 0) -> Iterator[tuple[str, Array]]:
@@ -34,7 +35,7 @@ def _arrays(value: Any, name: str, depth: int = 0) -> Iterator[tuple[str, Array]
         elif isinstance(value, dict):
             for key, item in list(value.items())[:40]:
                 yield from _arrays(item, f"{name}[{key!r}]", depth + 1)
-        elif type(value).__module__ == "subject":
+        elif type(value).__module__ not in FOREIGN and not isinstance(value, type):
             for key, item in list(getattr(value, "__dict__", {}).items())[:40]:
                 yield from _arrays(item, f"{name}.{key}", depth + 1)
 
@@ -48,7 +49,11 @@ class _Watch:
         self.line = 0
 
     def look(self, frame: FrameType) -> None:
-        for variable, value in list(frame.f_locals.items()):
+        # A function's globals may hold the network; those of a module are its locals.
+        held = {**frame.f_globals, **frame.f_locals}
+        for variable, value in list(held.items()):
+            if variable.startswith("__"):
+                continue
             for name, array in _arrays(value, variable):
                 key = (array.__array_interface__["data"][0], array.shape, array.strides)
                 if key not in self.seen and len(self.seen) < MOST:

@@ -1,0 +1,239 @@
+"""The order of a diagnosis: purity, gradient check, model, mistakes, or training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.random import default_rng
+
+from diagnosis import facts, twins
+from diagnosis.answer import Answer
+from diagnosis.calls import Array, Point
+from diagnosis.errors import CallFailed, SubjectFailed
+from diagnosis.explain import findings_of
+from diagnosis.factors import Explained, explanations
+from diagnosis.gradient import (
+    RELATIVE,
+    ArrayCheck,
+    Slopes,
+    affordable,
+    by_model,
+    choose,
+    compare,
+    slopes,
+    tolerance_of,
+    verdicts,
+)
+from diagnosis.groups import Group, group_at, groups
+from diagnosis.identify import Identifier, with_fewer_samples
+from diagnosis.model import Model
+from diagnosis.probing import Probes
+from diagnosis.search import EXACT, Search
+from diagnosis.state import check_state
+from diagnosis.subject import Subject, given, opened
+from diagnosis.training import check_training
+
+SEED = 20181013
+LEAST_ROUGH = 1e-12
+
+
+def examine(subject: Subject) -> Answer:
+    """Diagnose a subject.
+
+    Raises:
+        SubjectFailed: its functions cannot be used.
+    """
+    return _Examination(subject).run()
+
+
+def diagnose(
+    params: Mapping[str, Any],
+    X: Any,
+    Y: Any,
+    loss: Callable[..., Any],
+    grads: Callable[..., Any],
+    train: Callable[..., Any] | None = None,
+) -> Answer:
+    """Diagnose functions of this process, in a notebook for instance.
+
+    They are called here, without a time limit and with nothing between them and the process.
+
+    Args:
+        params: name -> array, where training starts.
+        X, Y: the data, in the author's layout.
+        loss: `(params, X, Y)` to a number.
+        grads: `(params, X, Y)` to a dict with the keys of params.
+        train: optional, `(params, X, Y)` to `(params, losses)`.
+    """
+    try:
+        return examine(given(params, X, Y, loss, grads, train))
+    except SubjectFailed as error:
+        return Answer("your functions", error=str(error))
+
+
+def diagnose_file(path: str, **limits: Any) -> Answer:
+    """Diagnose a module or a notebook, in a process of its own."""
+    try:
+        with opened(path, **limits) as subject:
+            return examine(subject)
+    except SubjectFailed as error:
+        return Answer(path, error=str(error))
+
+
+class _Examination:
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.rng = default_rng(SEED)
+        self.answer = Answer(subject.path)
+
+    def run(self) -> Answer:
+        subject, answer = self.subject, self.answer
+        start = self._at_the_start()
+        self.probes = Probes(subject, self.rng)
+        state = check_state(subject, self.probes)
+        answer.side_effects += state.effects
+        taken, grads = self._differences()
+        self.rough = max((t.rough for t in taken if np.isfinite(t.rough)), default=0.0)
+        self.tolerance = tolerance_of(state.dtypes, self.rough)
+        checks = self._numeric(taken, grads)
+        model, self.fewer = self._model(state.masks)
+        answer.model = model
+        answer.checks = self._checks(model, checks, taken, grads)
+        answer.findings += state.findings(answer.checks, start)
+        wrong = [name for name, check in answer.checks.items() if not check.ok]
+        if wrong:
+            answer.kind = "gradient"
+            self._explain(wrong, model, taken, grads)
+        elif answer.findings:
+            answer.kind = "gradient"
+            answer.checks = state.marked(answer.checks)
+        else:
+            answer.kind = "healthy"
+            check_training(subject, model, answer, self.probes)
+        if subject.printed():
+            answer.side_effects.append(f"prints {subject.printed()} bytes")
+        return answer
+
+    def _at_the_start(self) -> dict[str, Array]:
+        """Call everything once where the author starts, so that mistakes in the adapter show.
+
+        A loss that is not finite there is a finding, not a reason to stop.
+        """
+        subject = self.subject
+        subject.losses([subject.start], lenient=False)
+        return subject.grads(subject.start)
+
+    def _differences(self) -> tuple[list[Slopes], list[dict[str, Array]]]:
+        """Return numerical and the author's gradients at points of order one."""
+        subject, probes = self.subject, self.probes
+        points = [probes.point(), probes.point(), probes.point(inputs=False)]
+        most = affordable(subject, points[0])
+        taken, grads = [], []
+        for i, point in enumerate(points):
+            made = subject.try_grads(point)
+            if made is None:
+                continue
+            entries = choose(subject.params, most if not i else min(most, 40), self.rng)
+            found = slopes(subject, point, entries)
+            if np.isfinite(found.loss):
+                taken.append(found)
+                grads.append(made)
+        if not taken:
+            return self._nearer()
+        return taken, grads
+
+    def _nearer(self) -> tuple[list[Slopes], list[dict[str, Array]]]:
+        """Return both near the author's start, where no other point gives a finite loss."""
+        subject = self.subject
+        for scale in (0.1, 0.01, 0.0):
+            moved = {
+                name: np.asarray(a, float)
+                + scale * self.rng.standard_normal(a.shape) * max(np.std(a), 1e-3)
+                for name, a in subject.params.items()
+            }
+            point = Point(moved, subject.X, subject.Y)
+            made = subject.try_grads(point)
+            if made is None:
+                continue
+            found = slopes(subject, point, choose(subject.params, 40, self.rng))
+            if np.isfinite(found.loss) and all(np.isfinite(g).all() for g in made.values()):
+                return [found], [made]
+        msg = "The loss is not a finite number, neither at the start nor at weights of order one."
+        raise SubjectFailed(msg)
+
+    def _numeric(
+        self, taken: Sequence[Slopes], grads: Sequence[Mapping[str, Array]]
+    ) -> dict[str, ArrayCheck]:
+        sizes = {name: a.size for name, a in self.subject.params.items()}
+        pairs = [compare(g, t, self.tolerance) for g, t in zip(grads, taken, strict=True)]
+        return verdicts(pairs, sizes)
+
+    def _model(self, masks: Sequence[Array]) -> tuple[Model | None, int | None]:
+        identifier = Identifier(self.subject, self.probes, rough=self.rough, masks=masks)
+        self.exact = identifier.exact
+        model = next(iter(identifier.models()), None)
+        if model is None:
+            return None, None
+        return with_fewer_samples(model, self.subject, self.probes, identifier.exact)
+
+    def _checks(
+        self, model: Model | None, numeric: dict[str, ArrayCheck],
+        taken: Sequence[Slopes], grads: Sequence[Mapping[str, Array]],
+    ) -> dict[str, ArrayCheck]:
+        """Prefer the model's gradient, which has no rounding and no kinks, for every entry."""
+        if model is None or self.rough > LEAST_ROUGH:
+            return numeric
+        points = [t.point for t in taken]
+        return by_model(self.subject, model, points, grads, max(self.tolerance, RELATIVE))
+
+    # --- a wrong gradient
+
+    def _explain(
+        self, wrong: list[str], model: Model | None, taken: Sequence[Slopes],
+        grads: Sequence[Mapping[str, Array]],
+    ) -> None:
+        if self.answer.findings and {f.defect for f in self.answer.findings} & {"integer_dtype"}:
+            return
+        if model is not None:
+            explained, used = self._search(model)
+            if explained:
+                explained = twins.settled(self.subject, model, explained, used)
+                self.answer.findings += findings_of(
+                    model, used, explained, self.answer.checks, self.subject)
+                return
+        self.answer.findings += facts.findings(self.subject, self.answer.checks, taken, grads)
+
+    def _search(self, model: Model) -> tuple[list[Explained], list[Group]]:
+        used = groups(model, self.subject, self.probes, self.fewer)
+        if not used:
+            return [], []
+        exact = max(EXACT, 300 * model.loss.eps, 3e3 * self.rough, self.tolerance / 10)
+        explained = explanations(model, used, Search(model, used, exact=exact).run())
+        if explained and explained[0].state.lost and self.fewer is not None:
+            single = self._one_at_a_time(model, exact)
+            if single and not single[0][0].state.lost:
+                return single
+        return explained, used
+
+    def _one_at_a_time(
+        self, model: Model, exact: float
+    ) -> tuple[list[Explained], list[Group]] | None:
+        """Explain single samples, for programs that step after each."""
+        from diagnosis.groups import single_samples
+
+        found = single_samples(model, self.subject, self.probes, exact)
+        if found is None:
+            return None
+        model, group = found
+        made = explanations(model, [group], Search(model, [group], exact=exact).run())
+        return (made, [group]) if made else None
+
+
+def sampled(checks: Mapping[str, ArrayCheck]) -> bool:
+    """Whether some entries were not looked at."""
+    return any(check.checked + check.kinks < check.size for check in checks.values())
+
+
+__all__ = ["CallFailed", "diagnose", "diagnose_file", "examine", "group_at", "sampled"]

@@ -35,6 +35,11 @@ def like(original: Any, array: Array) -> Any:
     return array.copy()
 
 
+def memory_of(array: Array) -> Any:
+    """Return what two arrays have in common that are the same memory in the same order."""
+    return (array.__array_interface__["data"][0], array.shape, array.strides)
+
+
 def as_array(value: Any, what: str) -> Array:
     """Return numbers as an array.
 
@@ -139,7 +144,7 @@ class Randomness:
         return bool(
             moved
             or random.getstate() != self._python
-            or any(bits.state != state for bits, state in self._own)
+            or any(repr(bits.state) != repr(state) for bits, state in self._own)
         )
 
     def put_back(self) -> None:
@@ -171,6 +176,19 @@ class Caller:
         """Return copies of a point as the author's kinds of objects."""
         params = {name: like(self.params[name], point.params[name]) for name in self.params}
         return params, like(self.X, point.X), like(self.Y, point.Y)
+
+    def as_shared(self, point: Point) -> dict[str, Any]:
+        """Return copies of params in which those that are one array for the author are one again."""
+        made: dict[str, Any] = {}
+        first: dict[Any, str] = {}
+        for name, original in self.params.items():
+            key = memory_of(original) if isinstance(original, np.ndarray) else name
+            if key in first:
+                made[name] = made[first[key]]
+            else:
+                made[name] = like(original, point.params[name])
+                first[key] = name
+        return made
 
     def loss(self, point: Point) -> float:
         """Return the loss, each time with the same random numbers."""

@@ -28,6 +28,7 @@ from diagnosis.gradient import (
 )
 from diagnosis.groups import Group, group_at, groups
 from diagnosis.identify import Identifier, with_fewer_samples
+from diagnosis.mending import mended_curves
 from diagnosis.model import Model
 from diagnosis.probing import Probes
 from diagnosis.search import EXACT, Search
@@ -39,13 +40,17 @@ SEED = 20181013
 LEAST_ROUGH = 1e-12
 
 
-def examine(subject: Subject) -> Answer:
+def examine(subject: Subject, *, fix: bool = False) -> Answer:
     """Diagnose a subject.
 
     Raises:
         SubjectFailed: its functions cannot be used.
     """
-    return _Examination(subject).run()
+    examination = _Examination(subject)
+    answer = examination.run()
+    if fix and answer.kind == "gradient":
+        answer.curves = mended_curves(subject, answer.model)
+    return answer
 
 
 def diagnose(
@@ -73,11 +78,17 @@ def diagnose(
         return Answer("your functions", error=str(error))
 
 
-def diagnose_file(path: str, **limits: Any) -> Answer:
-    """Diagnose a module or a notebook, in a process of its own."""
+def diagnose_file(path: str, *, fix: bool = False, **limits: Any) -> Answer:
+    """Diagnose a module or a notebook, in a process of its own.
+
+    Args:
+        path: the file.
+        fix: also train with the true gradient, beside the author's.
+        limits: `seconds` and `memory` in bytes.
+    """
     try:
         with opened(path, **limits) as subject:
-            return examine(subject)
+            return examine(subject, fix=fix)
     except SubjectFailed as error:
         return Answer(path, error=str(error))
 
@@ -86,7 +97,7 @@ class _Examination:
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
         self.rng = default_rng(SEED)
-        self.answer = Answer(subject.path)
+        self.answer = Answer(subject.path, samples=max(np.shape(subject.Y), default=0))
 
     def run(self) -> Answer:
         subject, answer = self.subject, self.answer
@@ -100,6 +111,8 @@ class _Examination:
         checks = self._numeric(taken, grads)
         model, self.fewer = self._model(state.masks)
         answer.model = model
+        if model is not None:
+            answer.samples = next(iter(model.factors))
         answer.checks = self._checks(model, checks, taken, grads)
         answer.findings += state.findings(answer.checks, start)
         wrong = [name for name, check in answer.checks.items() if not check.ok]
@@ -112,6 +125,8 @@ class _Examination:
         else:
             answer.kind = "healthy"
             check_training(subject, model, answer, self.probes)
+        if sampled(answer.checks):
+            answer.notes.append("only a sample of the entries of large arrays was looked at")
         if subject.printed():
             answer.side_effects.append(f"prints {subject.printed()} bytes")
         return answer

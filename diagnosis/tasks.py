@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from diagnosis.calls import Array, BadResult, Caller, Point, as_array
+from diagnosis.calls import Array, BadResult, Caller, Point, as_array, memory_of
 from diagnosis.differences import roughness, slope
 from diagnosis.tracing import trace
 
@@ -26,9 +26,7 @@ def _point(message: Mapping[str, Any]) -> Point:
 def _shared(params: Mapping[str, Any]) -> list[list[str]]:
     """Return pairs of parameters that are the same memory in the same order."""
     arrays = {n: v for n, v in params.items() if isinstance(v, np.ndarray) and v.size}
-    keys = {
-        name: (a.__array_interface__["data"][0], a.shape, a.strides) for name, a in arrays.items()
-    }
+    keys = {name: memory_of(a) for name, a in arrays.items()}
     names = list(keys)
     return [[m, n] for i, m in enumerate(names) for n in names[i + 1 :] if keys[m] == keys[n]]
 
@@ -170,7 +168,11 @@ def train(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
         raise BadResult(msg)
     for name, value in message.get("globals", {}).items():
         caller.namespace[name] = value  # type: ignore[index]
-    params, X, Y = caller.arguments(_point(message))
+    point = _point(message)
+    params, X, Y = caller.arguments(point)
+    if message.get("shared"):
+        params = caller.as_shared(point)
+    caller.randomness.put_back()
     with np.errstate(all="ignore"):
         result = function(params, X, Y, **message.get("settings", {}))
     if not (isinstance(result, tuple | list) and len(result) == 2):

@@ -22,18 +22,21 @@ import numpy as np
 
 from diagnosis.calls import Array, Point
 from diagnosis.formulas import EPSILONS, LOSSES, OUTPUTS, UNITS, WITH_EPS, Loss, Unit, leaky, _huber
-from diagnosis.layouts import Layout, View, layouts
+from diagnosis.layouts import Layout, View, cut_by, layouts
 from diagnosis.model import Batch, Model, Norm, Penalty, read
 from diagnosis.probing import Probes, part
 from diagnosis.subject import Subject
 
 EXACT = 1e-9
 NEAR = 2e-2
+WEIGHTED = 0.5
 STAGE_POINTS = 16
 POINTS = 18
 FIRST, LIKELY = 40, 12
 SECONDS = 3.0
-COMMON = ("relu", "sigmoid", "tanh", "identity", "leaky_relu", "elu", "softplus", "leaky_relu(0.1)")
+COMMON = ("relu", "sigmoid", "tanh", "leaky_relu", "elu", "leaky_relu(0.1)", "softplus", "silu",
+          "identity", "gelu")  # fmt: skip
+MIXED = {2: 10, 3: 9, 4: 5, 5: 3}
 COMMON_OUTPUTS = ("softmax", "sigmoid", "identity", "tanh", "relu", "softmax_over_samples",
                   "softmax_over_everything")  # fmt: skip
 COMMON_LOSSES = ("squared_error", "binary_cross_entropy", "cross_entropy", "absolute_error",
@@ -146,7 +149,7 @@ class Identifier:
         """Yield models that reproduce the loss, the most usual layout first."""
         if not np.isfinite(self.full_losses).any():
             return
-        ways = layouts(self.subject.params, self.subject.X, self.subject.Y)
+        ways = layouts(self.subject.params, self.subject.X, self.subject.Y, self._cut())
         first = list(itertools.islice(ways, FIRST))
         # What is common is tried in many layouts before what is rare is tried in any.
         passes = ((first, False), (first[:LIKELY], True), (ways, False), (first[LIKELY:], True))
@@ -159,6 +162,15 @@ class Identifier:
                     model = self._verified(layout, candidate)
                     if model is not None:
                         yield model
+
+    def _cut(self) -> list[Any]:
+        """Look how a program with one array of parameters cuts it."""
+        if len(self.subject.params) != 1:
+            return []
+        point = self.full[0]
+        [(name, flat)] = point.params.items()
+        seen = self.subject.trace(point)["arrays"]
+        return cut_by([(a["name"], np.asarray(a["array"])) for a in seen], name, flat)
 
     # --- stages
 
@@ -173,6 +185,8 @@ class Identifier:
             key = (k, below, self.thorough, layout.targets, tuple(
                 (v.W.name, v.W.index.tobytes(), v.W.index.shape,
                  (v.b.name, v.b.index.tobytes()) if v.b else None) for v in layout.layers[k:]),
+                # Of the layers below, penalties see which entries are weights.
+                tuple(v.W.key for v in layout.layers[:k]),
                 tuple(p.names for p in found), tuple(p.head for p in found))
             if key not in self._found:
                 points, losses = self.stage(layer.W)
@@ -206,13 +220,12 @@ class Identifier:
             uniform = self._uniform(len(unknown), UNITS if full else COMMON)
             hits = list(self._try(batch, y, k, partial, uniform, full=full))
             if not hits and len(unknown) > 1:
-                names = COMMON if len(unknown) < 3 and partial.head else COMMON[:5]
+                names = COMMON[: MIXED.get(len(unknown), 1)]
                 mixed = [
                     (c, tuple(UNITS[n] for n in c))
                     for c in itertools.product(names, repeat=len(unknown)) if len(set(c)) > 1
                 ]
-                if len(mixed) < 1000:
-                    hits = list(self._try(batch, y, k, partial, mixed, full=False))
+                hits = list(self._try(batch, y, k, partial, mixed, full=False))
             if not hits and len(unknown) == 1:
                 hits = list(self._fitted_leak(batch, y, k, partial))
             yield from hits
@@ -261,7 +274,8 @@ class Identifier:
         choices: Sequence[tuple[tuple[str, ...], tuple[Unit, ...]]], *, full: bool,
     ) -> Iterator[_Partial]:
         Q, _ = _columns(batch)
-        fitting = _Fitting(y, Q, self.exact)
+        fitting = _Fitting(y, Q, self.exact, unusual=full)
+        heads = [partial.head] if partial.head else list(_heads(batch.Y, full=full))
         for names, units in choices:
             if time.monotonic() > self.deadline:
                 return
@@ -269,7 +283,6 @@ class Identifier:
                 z = self._output_z(batch, k, (*units, *partial.units))
                 if not np.isfinite(z).all():
                     continue
-                heads = [partial.head] if partial.head else list(_heads(full=full))
                 for head in fitting.fitting(heads, z, batch.Y):
                     yield _Partial((*names, *partial.names), (*units, *partial.units), head)
 
@@ -344,82 +357,131 @@ def _normalized(z: Array, eps: float) -> Array:
     return np.asarray(centered / np.sqrt(np.mean(centered**2, axis=1, keepdims=True) + eps))
 
 
-def _heads(*, full: bool) -> Iterator[Head]:
+def _heads(Y: Array, *, full: bool) -> Iterator[Head]:
+    """Yield outputs with losses that make sense for such targets."""
     outputs = OUTPUTS if full else COMMON_OUTPUTS
-    losses = LOSSES if full else COMMON_LOSSES
-    for output, loss in itertools.product(outputs, losses):
-        yield Head(output, loss, LOSSES[loss])
+    share = bool(np.all((Y >= 0) & (Y <= 1)))
+    signs = bool(np.all((Y == 1) | (Y == -1) | (Y == 0)))
+    for output in outputs:
+        if output.startswith("softmax") and Y.shape[-1] == 1 and output == "softmax":
+            continue
+        losses = list(LOSSES if full else COMMON_LOSSES)
+        if output.startswith("softmax"):
+            # For one-hot targets of two classes this and the binary one are the same.
+            losses.sort(key=lambda name: name != "cross_entropy")
+        for loss in losses:
+            if (share or "cross_entropy" not in loss and loss != "kullback_leibler") and (
+                signs or "hinge" not in loss and loss != "logistic(-1/1)"
+            ):
+                yield Head(output, loss, LOSSES[loss])
 
 
 class _Fitting:
-    """Least squares of one set of points."""
+    """Least squares of one set of points: `y = c core + Q r` for many cores at once."""
 
-    def __init__(self, y: Array, Q: Array, exact: float) -> None:
-        self.y, self.Q, self.exact = y, Q, exact
+    def __init__(self, y: Array, Q: Array, exact: float, *, unusual: bool = True) -> None:
+        self.y, self.Q, self.exact, self.unusual = y, Q, exact, unusual
+        size = np.linalg.norm(Q, axis=0)
+        self.used = Q[:, size > 0] / size[size > 0]
+        left, weights, _ = np.linalg.svd(self.used, full_matrices=False)
+        self.basis = left[:, weights > 1e-13 * weights.max(initial=0.0)]
 
     def goal(self, head: Head) -> Array:
         return self.y**2 if head.rooted else self.y
 
+    def rests(self, cores: Array, y: Array) -> Array:
+        """Return what each core, `(n, p)`, leaves over, without penalties or with them."""
+        size = float(np.linalg.norm(y)) or 1e-300
+
+        def left_over(C: Array, v: Array) -> Array:
+            square = np.sum(C * C, axis=1)
+            c = (C @ v) / np.where(square > 0, square, 1)
+            rest = np.linalg.norm(v - c[:, None] * C, axis=1) / size
+            seen = np.abs(c) * np.sqrt(square) > 1e-7 * size
+            return np.where(seen, rest, np.inf)
+
+        plain = left_over(cores, y)
+        if self.basis.shape[1] + 2 > len(y):
+            return plain
+        inside = cores - (cores @ self.basis) @ self.basis.T
+        return np.minimum(plain, left_over(inside, y - self.basis @ (self.basis.T @ y)))
+
     def fitting(self, heads: Sequence[Head], z: Array, Y: Array) -> Iterator[Head]:
         """Yield those heads that reproduce the loss, the exact ones alone if there are any."""
-        cores: list[tuple[Head, Array]] = []
+        known, cores = [], []
         outputs: dict[str, Array] = {}
         for head in heads:
             if head.output not in outputs:
                 outputs[head.output] = OUTPUTS[head.output].value(z)
-            terms = head.loss.terms(outputs[head.output], Y)
-            core = np.sum(terms, axis=1) if head.split else np.sum(terms, axis=(1, 2))
+            if head.split:
+                if self._split_rest(head, outputs[head.output], Y) <= self.exact:
+                    yield head
+                continue
+            core = head.loss.terms(outputs[head.output], Y).sum(axis=(1, 2))
             if np.isfinite(core).all():
-                cores.append((head, core))
-        hits = [head for head, core in cores if self._rest(head, core) <= self.exact]
+                known.append(head)
+                cores.append(core)
+        if not cores:
+            return
+        stacked = np.array(cores)
+        goal = self.goal(known[0])
+        rests = self.rests(stacked, goal)
+        hits = [h for h, r in zip(known, rests, strict=True) if r <= self.exact]
         if not hits and len(heads) > 1:
-            hits = [rooted for head, core in cores if not head.split
-                    and self._rest(rooted := replace(head, rooted=True), core) <= self.exact]
-        if not hits:
-            hits = list(self._unusual(cores, outputs, Y))
+            squared = _rests_plain(stacked, self.y**2)
+            hits = [replace(h, rooted=True) for h, r in zip(known, squared, strict=True)
+                    if r <= self.exact]
+        if not hits and self.unusual:
+            hits = list(self._unusual(known, rests, outputs, Y))
         yield from hits
 
-    def _rest(self, head: Head, core: Array) -> float:
-        y = self.goal(head)
-        plain = _solve(y, core, None).rest
-        if plain <= self.exact or head.rooted:
-            return plain
-        return _solve(y, core, self.Q).rest
+    def _split_rest(self, head: Head, a: Array, Y: Array) -> float:
+        terms = np.sum(head.loss.terms(a, Y), axis=1)
+        plain = _solve(self.y, terms, None).rest
+        return plain if plain <= self.exact else _solve(self.y, terms, self.Q).rest
 
     def _unusual(
-        self, cores: Sequence[tuple[Head, Array]], outputs: dict[str, Array], Y: Array
+        self, heads: Sequence[Head], rests: Array, outputs: dict[str, Array], Y: Array
     ) -> Iterator[Head]:
         """Yield heads with something added in the logarithm, or with weights of classes."""
-        for head, core in cores:
-            if head.loss_name in WITH_EPS and not head.loss.eps and self._rest(head, core) < NEAR:
+        for head, rest in zip(heads, rests, strict=True):
+            if head.loss_name in WITH_EPS and not head.loss.eps and rest < NEAR:
                 for eps in EPSILONS:
                     other = replace(head, loss=WITH_EPS[head.loss_name](eps))
-                    terms = other.loss.terms(outputs[head.output], Y)
-                    if self._rest(other, np.sum(terms, axis=(1, 2))) <= self.exact:
+                    core = other.loss.terms(outputs[head.output], Y).sum(axis=(1, 2))
+                    if np.isfinite(core).all() and self.rests(core[None], self.y)[0] <= self.exact:
                         yield other
                         return
-        for head, _ in cores:
-            if head.loss_name not in COMMON_LOSSES or head.output not in COMMON_OUTPUTS:
-                continue
-            if head.split or Y.shape[-1] == 1:
+        if len(heads) < 2 or Y.shape[-1] == 1 or rests.min() > WEIGHTED:
+            return
+        for head in heads:
+            if head.loss_name not in COMMON_LOSSES or head.output not in COMMON_OUTPUTS[:5]:
                 continue
             split = replace(head, split=True)
-            terms = np.sum(head.loss.terms(outputs[head.output], Y), axis=1)
-            if len(self.y) > terms.shape[1] + 3 and self._rest(split, terms) <= self.exact:
+            if len(self.y) > Y.shape[-1] + 3 and self._split_rest(
+                    split, outputs[head.output], Y) <= self.exact:
                 yield split
                 return
 
     def rest(self, head: Head, z: Array, Y: Array) -> float:
-        terms = head.loss.terms(OUTPUTS[head.output].value(z), Y)
-        return self._rest(head, np.sum(terms, axis=1 if head.split else (1, 2)))
+        a = OUTPUTS[head.output].value(z)
+        if head.split:
+            return self._split_rest(head, a, Y)
+        return float(self.rests(head.loss.terms(a, Y).sum(axis=(1, 2))[None], self.goal(head))[0])
 
     def fit(self, head: Head, z: Array, Y: Array) -> Fit:
         terms = head.loss.terms(OUTPUTS[head.output].value(z), Y)
-        core = np.sum(terms, axis=1 if head.split else (1, 2))
+        core = np.sum(terms, axis=1) if head.split else np.sum(terms, axis=(1, 2))
         plain = _solve(self.goal(head), core, None)
         if plain.rest <= self.exact:
             return Fit(plain.core, np.zeros(0), plain.rest)
         return _solve(self.goal(head), core, self.Q)
+
+
+def _rests_plain(cores: Array, y: Array) -> Array:
+    square = np.sum(cores * cores, axis=1)
+    c = (cores @ y) / np.where(square > 0, square, 1)
+    return np.asarray(np.linalg.norm(y - c[:, None] * cores, axis=1) / np.linalg.norm(y))
 
 
 def smallest(function: Any, grid: Array) -> tuple[float, float]:

@@ -200,15 +200,16 @@ class _Chain:
 def _longer(chain: _Chain, rows: bool, samples: int) -> Iterator[tuple[float, _Chain]]:
     """Yield every way to put one more layer on a chain, with its cost."""
     usual = "in,out" if rows else "out,in"
-    before = chain.layers[-1].style if chain.layers else usual
+    before = chain.layers[-1].style if chain.layers else None
     for i, piece in enumerate(chain.left):
         rest = chain.left[:i] + chain.left[i + 1 :]
         out_of_order = 0.0 if piece.order > chain.last else 1.5
         skipped = sum(1 for p in rest if p.index.ndim == 2 and 1 not in p.index.shape
                       and chain.last < p.order < piece.order)
         for W, inner, style, cost in _weights(piece, chain.n):
-            square = W.shape[0] == W.shape[1]
-            cost += out_of_order + 0.7 * skipped + 0.6 * (style != before and square)
+            cost += out_of_order + 0.7 * skipped + 0.6 * (before not in (None, style))
+            if inner is not None and chain.layers and chain.layers[-1].b is not None:
+                cost += 0.6 * (_end(chain.layers[-1]) != _end_of(W, inner))
             cost += 0.1 * (style != usual)
             made = LayerViews(View(piece.name, W), None, style)
             if inner is not None:
@@ -228,6 +229,17 @@ def _longer(chain: _Chain, rows: bool, samples: int) -> Iterator[tuple[float, _C
                         last=piece.order)
             yield cost + (0.5 if fits else 0.1), replace(
                 chain, layers=(*chain.layers, made), left=rest, n=W.shape[1], last=piece.order)
+
+
+def _end_of(W: Array, inner: Array) -> bool:
+    return bool(inner[0] > W[0, 0])
+
+
+def _end(layer: LayerViews) -> bool | None:
+    """Whether the bias inside the weights is last; None where it is an array of its own."""
+    if layer.b is None or layer.b.name != layer.W.name:
+        return None
+    return _end_of(layer.W.index, layer.b.index)
 
 
 def _strange(weight: _Piece, bias: _Piece) -> bool:
@@ -267,10 +279,51 @@ def _pieces(params: Mapping[str, Array]) -> list[_Piece]:
     ]
 
 
-def layouts(params: Mapping[str, Array], X: Array, Y: Array) -> Iterator[Layout]:
-    """Yield possible layouts, the usual ones first."""
+def cut_by(seen: Sequence[tuple[str, Array]], name: str, flat: Array) -> list[_Piece]:
+    """Return the pieces of a flat vector that a program works with, from arrays it was seen with.
+
+    Args:
+        seen: names and arrays, as the program ran with `flat`, all entries of which differ.
+        name: of the vector among params.
+        flat: its values.
+
+    Returns:
+        Pieces that cover the vector, each entry once; none if the arrays seen do not.
+    """
+    flat = np.asarray(flat, float).reshape(-1)
+    order = np.argsort(flat)
+    found: list[tuple[str, Array]] = []
+    for label, array in seen:
+        if array.ndim == 0 or array.size >= flat.size or array.dtype.kind not in "fiu":
+            continue
+        values = np.asarray(array, float)
+        at = np.clip(np.searchsorted(flat[order], values), 0, flat.size - 1)
+        index = order[at]
+        if np.array_equal(flat[index], values) and np.unique(index).size == index.size:
+            found.append((label, index))
+    found.sort(key=lambda piece: -piece[1].size)
+    taken, pieces = np.zeros(flat.size, bool), []
+    for _, index in found:
+        if not taken[index.reshape(-1)].any():
+            taken[index.reshape(-1)] = True
+            pieces.append(_Piece(name, index, float(index.min())))
+    pieces.sort(key=lambda piece: piece.order)
+    return pieces if taken.all() else []
+
+
+def layouts(
+    params: Mapping[str, Array], X: Array, Y: Array, cut: Sequence[_Piece] = ()
+) -> Iterator[Layout]:
+    """Yield possible layouts, the usual ones first.
+
+    Args:
+        params, X, Y: as the author has them.
+        cut: how one vector with all parameters is cut, if that was seen.
+    """
     if len(params) == 1:
         name, array = next(iter(params.items()))
+        if cut:
+            yield from itertools.islice(_chains(cut, X, Y), MOST)
         if array.ndim == 1 or 1 in array.shape:
             yield from itertools.islice(_flat(name, array.size, X, Y), MOST)
             return

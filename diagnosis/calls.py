@@ -171,6 +171,7 @@ class Caller:
         self.namespace = namespace
         self._shapes = {name: np.shape(value) for name, value in self.params.items()}
         self.randomness = Randomness(namespace)
+        self._draws: bool | None = None
 
     def arguments(self, point: Point) -> tuple[Any, Any, Any]:
         """Return copies of a point as the author's kinds of objects."""
@@ -192,9 +193,14 @@ class Caller:
 
     def loss(self, point: Point) -> float:
         """Return the loss, each time with the same random numbers."""
-        self.randomness.put_back()
+        if self._draws is not False:
+            self.randomness.put_back()
         with np.errstate(all="ignore"):
-            return as_loss(self._loss(*self.arguments(point)))
+            value = as_loss(self._loss(*self.arguments(point)))
+        if self._draws is None:
+            # Putting all random numbers back takes longer than many a loss.
+            self._draws = self.randomness.drawn()
+        return value
 
     def grads(self, point: Point) -> dict[str, Array]:
         """Return the gradients, each time with the same random numbers."""

@@ -38,6 +38,7 @@ from diagnosis.training import check_training
 
 SEED = 20181013
 LEAST_ROUGH = 1e-12
+LATER = 15
 
 
 def examine(subject: Subject, *, fix: bool = False) -> Answer:
@@ -150,7 +151,7 @@ class _Examination:
             made = subject.try_grads(point)
             if made is None:
                 continue
-            entries = choose(subject.params, most if not i else min(most, 40), self.rng)
+            entries = choose(subject.params, most if not i else min(most, LATER), self.rng)
             found = slopes(subject, point, entries)
             if np.isfinite(found.loss):
                 taken.append(found)

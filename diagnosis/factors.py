@@ -72,7 +72,7 @@ def named(
                 return
     if _is(factor, [2.0] * len(m)) or _is(factor, [0.5] * len(m)):
         word = "bias_grad_wrong_formula" if bias else "loss_gradient_mismatch"
-        yield word, f"{'twice' if factor[0] > 1 else 'half of'} the right one", 1.0
+        yield word, f"{'twice' if factor[0] > 1 else 'half of'} the right one", 1.1
         return
     yield from _divided(factor, m, widths, bias)
 
@@ -152,12 +152,18 @@ def split(model: Model, groups: Sequence[Group], state: State, dull: frozenset[s
         groups[0].factor * samples[0], groups[1].factor * samples[1]))
     snapped = any(op.free for op in state.all_ops)
     penalty_ops = tuple(_penalties(model, state, groups))
+    fresh = {op.layer for op in state.ops if op.word == "upstream_discarded"}
+    one: Factor = (1.0,) * len(groups)
     best: Explained | None = None
     for chain in itertools.islice(_chains(pairs, len(groups)), 400):
         before: Factor = (1.0,) * len(groups)
         ops: list[Op] = []
         for i, scale in enumerate(chain):
             k = layers - 1 - i
+            if k in fresh:
+                # This delta does not come from above; m may or may not be in it.
+                free = [one, tuple(1 / m for m in samples)]
+                before = next((f for f in free if _one(_over(scale, f))), one)
             ops += _ops(_over(scale, before), k, "delta", samples, widths, averaged,
                         snapped and not i)
             for factor, place in zip(pairs[i], ("W", "b"), strict=True):

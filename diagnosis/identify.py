@@ -123,7 +123,7 @@ class Identifier:
     ) -> None:
         self.subject, self.probes, self.masks = subject, probes, masks
         self.exact = max(EXACT, 30 * rough)
-        self.deadline = time.monotonic() + seconds
+        self.deadline = time.process_time() + seconds
         self.full = probes.points(POINTS)
         self._full_losses: Array | None = None
         self._stages: dict[Any, tuple[list[Point], Array]] = {}
@@ -156,7 +156,7 @@ class Identifier:
         for some, thorough in passes:
             self.thorough = thorough
             for layout in some:
-                if time.monotonic() > self.deadline:
+                if time.process_time() > self.deadline:
                     return
                 for candidate in self._in_layout(layout):
                     model = self._verified(layout, candidate)
@@ -277,7 +277,7 @@ class Identifier:
         fitting = _Fitting(y, Q, self.exact, unusual=full)
         heads = [partial.head] if partial.head else list(_heads(batch.Y, full=full))
         for names, units in choices:
-            if time.monotonic() > self.deadline:
+            if time.process_time() > self.deadline:
                 return
             with np.errstate(all="ignore"):
                 z = self._output_z(batch, k, (*units, *partial.units))

@@ -35,6 +35,7 @@ EXACT = 2e-7
 NOTHING = 1e-12
 UNEXPLAINED = 2.5
 AGAIN = 0.3
+OTHER_PART = 0.7
 MARGIN = 0.35
 BEAM = 60
 TRIED = 260
@@ -102,15 +103,16 @@ class State:
 
 
 def cost_of(ops: Iterable[Op]) -> float:
-    """Add up mistakes: the first of a word in full, the same in other places a third."""
-    first: dict[str, float] = {}
+    """Add up mistakes: a word in full once, again in other layers a third, in other parts more."""
+    first: dict[str, set[str]] = {}
     total = 0.0
     for op in ops:
-        if op.word in first:
+        parts = first.setdefault(op.word, set())
+        if op.part in parts:
             total += AGAIN * max(op.cost, 1.0)
         else:
-            first[op.word] = op.cost
-            total += op.cost
+            total += OTHER_PART * op.cost if parts else op.cost
+        parts.add(op.part)
     return total
 
 
@@ -205,7 +207,7 @@ class Search:
         seconds: float = SECONDS,
     ) -> None:
         self.model, self.groups, self.exact = model, groups, exact
-        self.deadline = time.monotonic() + seconds
+        self.deadline = time.process_time() + seconds
         layers = range(len(model.layout.layers))
         self.true_W = [outer([g.true.A[k] for g in groups], [g.true.D[k] for g in groups])
                        for k in layers]
@@ -244,7 +246,7 @@ class Search:
         left: list[Signal] = []
         seen: set[tuple[float, ...]] = set()
         for signal in signals:
-            if signal.cost > bound or time.monotonic() > self.deadline:
+            if signal.cost > bound or time.process_time() > self.deadline:
                 break
             signal = self._normed(k, signal)
             if self._is_known(signal, seen):
@@ -257,7 +259,7 @@ class Search:
                 found.append(extended)
                 bound = min(bound, self._own_cost(state, extended) + MARGIN)
         for signal in left[:TRIED]:
-            if signal.cost > TWICE or signal.cost + 2 > bound or time.monotonic() > self.deadline:
+            if signal.cost > TWICE or signal.cost + 2 > bound or time.process_time() > self.deadline:
                 break
             for extended in self._wrong_both(k, state, signal):
                 found.append(extended)
@@ -279,10 +281,14 @@ class Search:
         return known
 
     def _own_cost(self, before: State | None, after: State) -> float:
-        """What a layer adds."""
+        """What a layer adds; a factor that is new here counts, as it needs a reason too."""
         new = after.ops[len(before.ops):] if before else after.ops
         own = [after.W[0], after.b[0]]
-        return cost_of(new) + sum(m.cost for m in own if m is not None)
+        above = before.W[0].factors if before else None
+        known = above or (1.0,) * len(self.groups)
+        factors = [m.factors for m in own if m is not None and m.factors is not None]
+        odd = any(not np.allclose(f, known, rtol=1e-6) for f in factors)
+        return cost_of(new) + sum(m.cost for m in own if m is not None) + odd
 
     def _lost(self, k: int) -> Match | None:
         return Match(None) if self.groups[0].db[k] is not None else None

@@ -46,6 +46,9 @@ def as_array(value: Any, what: str) -> Array:
     Raises:
         BadResult: these are no numbers, or rows of different lengths.
     """
+    if value is None:
+        msg = f"`{what}` must be an array of numbers; got None."
+        raise BadResult(msg)
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -75,6 +78,9 @@ def as_loss(value: Any) -> float:
     Raises:
         BadResult: it is no single number.
     """
+    if value is None:
+        msg = "`loss` must return one number; got None."
+        raise BadResult(msg)
     array = as_array(value, "loss")
     if array.size != 1:
         msg = f"`loss` must return one number; got an array of shape {array.shape}."

@@ -89,7 +89,13 @@ def diagnose_file(path: str, *, fix: bool = False, **limits: Any) -> Answer:
     """
     try:
         with opened(path, **limits) as subject:
-            return examine(subject, fix=fix)
+            answer = examine(subject, fix=fix)
+            left = subject.ask("left")
+            if left:
+                msg = (f"The subject starts processes of its own; {left} that it left running "
+                       f"{'was' if left == 1 else 'were'} ended. A subject may only compute.")
+                raise SubjectFailed(msg)
+            return answer
     except SubjectFailed as error:
         return Answer(path, error=str(error))
 
@@ -158,6 +164,10 @@ class _Examination:
                 grads.append(made)
         if not taken:
             return self._nearer()
+        for name in subject.params:
+            if not any(np.isfinite(made[name]).all() for made in grads):
+                msg = f"`grads` must return finite numbers; got NaN or infinity in {name}."
+                raise SubjectFailed(msg)
         return taken, grads
 
     def _nearer(self) -> tuple[list[Slopes], list[dict[str, Array]]]:

@@ -28,12 +28,14 @@ def _adopt_orphans() -> None:
 
 
 def _parents() -> dict[int, int]:
-    """Return the parent of every process, where the system lists them."""
+    """Return the parent of every living process, where the system lists them."""
     parents = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError, ValueError, IndexError):
             # The command's name stands in brackets and may contain anything.
-            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+            if state != "Z":
+                parents[int(stat.parent.name)] = int(parent)
     return parents
 
 

@@ -6,6 +6,7 @@ A copy shares nothing with the next one, neither state, nor random numbers, nor 
 from __future__ import annotations
 
 import contextlib
+import importlib.abc
 import os
 import resource
 import select
@@ -19,7 +20,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from diagnosis import wire
+from diagnosis import keeper, wire
 
 NAMES = ("params", "X", "Y", "loss", "grads")
 FILES = 1 << 28
@@ -45,6 +46,33 @@ def _pin_randomness() -> None:
         return make(0 if seed is None else seed)
 
     np.random.default_rng = default_rng
+
+
+class _NoWindows(importlib.abc.MetaPathFinder):
+    """Import Matplotlib so that choosing a window system, and showing, do nothing."""
+
+    SILENT: Mapping[str, tuple[str, ...]] = {
+        "matplotlib": ("use",),
+        "matplotlib.pyplot": ("show", "pause", "ion"),
+    }
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:  # noqa: ARG002
+        """Return the module's own spec with a loader that silences it; None for all others."""
+        if name not in self.SILENT:
+            return None
+        others = [finder for finder in sys.meta_path if finder is not self]
+        spec = next((s for f in others if (s := f.find_spec(name, path)) is not None), None)
+        if spec is None or spec.loader is None:
+            return None
+        load = spec.loader.exec_module
+
+        def exec_module(module: types.ModuleType) -> None:
+            load(module)
+            for function in self.SILENT[name]:
+                setattr(module, function, lambda *_, **__: None)
+
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
 
 
 def _blame(error: BaseException, path: str) -> str:
@@ -87,6 +115,7 @@ def _begin(settings: Mapping[str, Any]) -> dict[str, Any]:
     sys.argv = [settings["path"]]
     warnings.simplefilter("ignore")
     _pin_randomness()
+    sys.meta_path.insert(0, _NoWindows())
     return load(settings["source"], settings["path"])
 
 
@@ -195,6 +224,10 @@ def main(settings: Mapping[str, Any]) -> None:
             message = wire.receive(requests)
         except wire.Ended:
             return
+        if message["do"] == "left":
+            others = keeper.descendants(os.getppid())
+            wire.send(replies, {"result": sum(pid != os.getpid() for pid in others)})
+            continue
         seconds = float(message["seconds"])
         reply = in_a_copy(
             lambda message=message: _work(caller, message, path),  # type: ignore[misc]

@@ -39,6 +39,8 @@ from diagnosis.training import check_training
 SEED = 20181013
 LEAST_ROUGH = 1e-12
 LATER = 15
+MODERATE = 5.0
+KEPT = (0.5, 0.8, 0.9, 0.7, 0.6, 0.75, 0.4, 0.3, 0.2, 0.25, 0.1, 0.95)
 
 
 def examine(subject: Subject, *, fix: bool = False) -> Answer:
@@ -150,7 +152,7 @@ class _Examination:
     def _differences(self) -> tuple[list[Slopes], list[dict[str, Array]]]:
         """Return numerical and the author's gradients at points of order one."""
         subject, probes = self.subject, self.probes
-        points = [probes.point(), probes.point(), probes.point(inputs=False)]
+        points = [probes.point(), probes.point(), self._on_the_data()]
         most = affordable(subject, points[0])
         taken, grads = [], []
         for i, point in enumerate(points):
@@ -169,6 +171,11 @@ class _Examination:
                 msg = f"`grads` must return finite numbers; got NaN or infinity in {name}."
                 raise SubjectFailed(msg)
         return taken, grads
+
+    def _on_the_data(self) -> Point:
+        """Return a point with the author's inputs, unless they would saturate everything."""
+        X = np.asarray(self.subject.X, float)
+        return self.probes.point(inputs=bool(np.sqrt(np.mean(X**2)) > MODERATE))
 
     def _nearer(self) -> tuple[list[Slopes], list[dict[str, Array]]]:
         """Return both near the author's start, where no other point gives a finite loss."""
@@ -197,9 +204,12 @@ class _Examination:
         return verdicts(pairs, sizes)
 
     def _model(self, masks: Sequence[Array]) -> tuple[Model | None, int | None]:
-        identifier = Identifier(self.subject, self.probes, rough=self.rough, masks=masks)
-        self.exact = identifier.exact
-        model = next(iter(identifier.models()), None)
+        model = None
+        for tried in _scaled(masks, self.subject.settings):
+            identifier = Identifier(self.subject, self.probes, rough=self.rough, masks=tried)
+            model = next(iter(identifier.models()), None)
+            if model is not None:
+                break
         if model is None:
             return None, None
         return with_fewer_samples(model, self.subject, self.probes, identifier.exact)
@@ -255,6 +265,15 @@ class _Examination:
         model, group = found
         made = explanations(model, [group], Search(model, [group], exact=exact).run())
         return (made, [group]) if made else None
+
+
+def _scaled(masks: Sequence[Array], settings: Mapping[str, float]) -> list[list[Array]]:
+    """Return the masks as they are, and divided by shares that may be kept."""
+    if not masks:
+        return [[]]
+    shares = [v for v in settings.values() if 0 < v < 1]
+    shares += [1 - v for v in shares] + list(KEPT)
+    return [list(masks), *([m / share for m in masks] for share in dict.fromkeys(shares))]
 
 
 def sampled(checks: Mapping[str, ArrayCheck]) -> bool:

@@ -11,9 +11,10 @@ import numpy as np
 from diagnosis.groups import Group
 from diagnosis.model import Model
 from diagnosis.operators import Op
-from diagnosis.search import Match, State, cost_of
+from diagnosis.search import MARGIN, State, cost_of
 
 CLOSE = 2e-6
+NEXT = 3
 Factor = tuple[float, ...]
 
 
@@ -57,58 +58,67 @@ def named(
         if _one(factor):
             return
     bias = place == "b"
-    for extra, twice in ((1.0, ""), (2.0, "2 times"), (0.5, "half of")):
-        scaled = tuple(f / extra for f in factor)
-        for values, word, note in (
-            (m, "bias_grad_mean_instead_of_sum" if bias else "missing_batch_mean",
-             f"m times {'the right one' if averaged else 'too large'}"),
-            (inverse, "bias_grad_mean_instead_of_sum" if bias else "extra_batch_mean",
-             "divided by m once more than the loss"),
-        ):
-            if _is(scaled, values):
-                yield word, note, 1.0
-                if twice:
-                    yield "loss_gradient_mismatch", f"{twice} the right one", 1.0
-                return
-    if _is(factor, [2.0] * len(m)) or _is(factor, [0.5] * len(m)):
-        word = "bias_grad_wrong_formula" if bias else "loss_gradient_mismatch"
-        yield word, f"{'twice' if factor[0] > 1 else 'half of'} the right one", 1.1
+    # A factor on dW alone is less likely than one on db alone.
+    cost = 1.05 if place == "W" else 1.0
+    times_m = _times_m(factor, m, averaged, bias)
+    if times_m:
+        yield (*times_m, cost)
         return
-    yield from _divided(factor, m, widths, bias)
-
-
-def _divided(
-    factor: Factor, m: Sequence[float], widths: Sequence[int], bias: bool
-) -> Iterator[tuple[str, str, float]]:
-    """Name a factor that comes from dividing by something that is not m."""
-    for top, text in ((m, "m"), ([1.0] * len(m), "1")):
-        for width in sorted({*widths, *(w + 1 for w in widths)}):
-            for value, note in ((width, f"{width}, a number of units"),):
-                if value > 1 and _is(factor, [t / value for t in top]):
-                    yield "wrong_batch_size", f"divided by {note}" + (
-                        "" if text == "m" else " besides"), 1.0
-                    return
-                if value > 1 and _is(factor, [value * t / s for t, s in zip(top, top, strict=True)]):
-                    yield "wrong_batch_size", f"{note}, times the right one", 1.0
-                    return
-    divisors = [s / f for s, f in zip(m, factor, strict=True)]
-    if len(m) > 1 and _is(tuple(divisors), [divisors[0]] * len(m)):
-        yield "wrong_batch_size", f"divided by {divisors[0]:.6g} for the number of samples", 1.0
+    for two, text in ((2.0, "twice"), (0.5, "half of")):
+        if _is(factor, [two] * len(m)):
+            word = "bias_grad_wrong_formula" if bias else "loss_gradient_mismatch"
+            yield word, f"{text} the right one", cost + 0.1
+            return
+    divided = _divided(factor, m, widths)
+    if divided:
+        yield ("bias_grad_wrong_formula" if bias else "wrong_batch_size"), divided, cost
         return
-    shifts = [d - s for d, s in zip(divisors, m, strict=True)]
-    if abs(shifts[0] - round(shifts[0])) < 1e-6 and 0 < abs(round(shifts[0])) <= 3 and _is(
-        tuple(shifts), [shifts[0]] * len(m)
-    ):
-        yield "wrong_batch_size", f"divided by m {shifts[0]:+.0f}", 1.0
-        return
-    whole = divisors[0]
-    if len(m) == 1 and abs(whole - round(whole)) < 1e-6 * abs(whole) and round(whole) > 1:
-        yield "wrong_batch_size", f"divided by {round(whole)} for the number of samples", 1.1
-        return
+    for two, text in ((2.0, "twice"), (0.5, "half of")):
+        times_m = _times_m(tuple(f / two for f in factor), m, averaged, bias)
+        if times_m:
+            yield (*times_m, cost)
+            yield "loss_gradient_mismatch", f"{text} the right one besides", cost
+            return
     if bias:
         yield "bias_grad_wrong_formula", f"{factor[0]:.6g} times the right one", 1.3
     else:
         yield "unexplained", f"{factor[0]:.6g} times the right one", 2.0
+
+
+def _times_m(
+    factor: Factor, m: Sequence[float], averaged: bool, bias: bool
+) -> tuple[str, str] | None:
+    for values, word, note in (
+        (m, "missing_batch_mean", "the 1/m of the loss is left out" if averaged else
+         "m times the right one"),
+        ([1 / s for s in m], "extra_batch_mean", "divided by m once more than the loss"),
+    ):
+        if _is(factor, values):
+            return ("bias_grad_mean_instead_of_sum" if bias else word), note
+    return None
+
+
+def _divided(factor: Factor, m: Sequence[float], widths: Sequence[int]) -> str | None:
+    """Say what else than m a factor comes from dividing by; None if nothing is known."""
+    for width in sorted({*widths, *(w + 1 for w in widths)} - {1}):
+        for value, text in (
+            ([s / width for s in m], f"divided by {width}, a number of units, for m"),
+            ([1 / width] * len(m), f"divided by {width}, a number of units, besides"),
+            ([float(width)] * len(m), f"{width} times the right one, a number of units"),
+        ):
+            if _is(factor, value):
+                return text
+    divisors = [s / f for s, f in zip(m, factor, strict=True)]
+    if len(m) > 1 and _is(tuple(divisors), [divisors[0]] * len(m)) and divisors[0] > 1:
+        return f"divided by {divisors[0]:.6g} for the number of samples"
+    shifts = [round(d - s) for d, s in zip(divisors, m, strict=True)]
+    if 0 < abs(shifts[0]) <= NEXT and len(set(shifts)) == 1 and _is(
+        tuple(divisors), [s + shifts[0] for s in m]
+    ):
+        return f"divided by m {shifts[0]:+d}"
+    if len(m) == 1 and round(divisors[0]) > 1 and _is((divisors[0],), [round(divisors[0])]):
+        return f"divided by {round(divisors[0])} for the number of samples"
+    return None
 
 
 def _chains(factors: Sequence[tuple[Factor | None, Factor | None]], groups: int) -> Iterator[
@@ -135,14 +145,16 @@ def _chains(factors: Sequence[tuple[Factor | None, Factor | None]], groups: int)
     return walk(0, one)
 
 
-def split(model: Model, groups: Sequence[Group], state: State, dull: frozenset[str]) -> Explained:
+def split(model: Model, groups: Sequence[Group], state: State) -> list[Explained]:
     """Put the factors of a state where they cost least, and judge its penalties.
 
     Args:
         model: of the network.
         groups: the points matched.
         state: an explanation up to factors.
-        dull: arrays whose gradient is right; no mistake that only concerns them is claimed.
+
+    Returns:
+        The cheapest, and others that cost hardly more.
     """
     layers = len(model.layout.layers)
     pairs = [(state.W[k].factors, b.factors if (b := state.b[k]) else None)
@@ -154,9 +166,9 @@ def split(model: Model, groups: Sequence[Group], state: State, dull: frozenset[s
     penalty_ops = tuple(_penalties(model, state, groups))
     fresh = {op.layer for op in state.ops if op.word == "upstream_discarded"}
     one: Factor = (1.0,) * len(groups)
-    best: Explained | None = None
+    made = []
     for chain in itertools.islice(_chains(pairs, len(groups)), 400):
-        before: Factor = (1.0,) * len(groups)
+        before = one
         ops: list[Op] = []
         for i, scale in enumerate(chain):
             k = layers - 1 - i
@@ -171,11 +183,9 @@ def split(model: Model, groups: Sequence[Group], state: State, dull: frozenset[s
                     ops += _ops(_over(factor, scale), k, place, samples, widths, averaged, False)
             before = scale
         every = (*state.all_ops, *ops, *penalty_ops)
-        cost = cost_of(every) + 2.5 * state.lost
-        if best is None or cost < best.cost:
-            best = Explained(every, cost, state)
-    assert best is not None
-    return best
+        made.append(Explained(every, cost_of(every) + 2.5 * state.lost, state))
+    made.sort(key=lambda e: e.cost)
+    return [e for e in made if e.cost <= made[0].cost + MARGIN]
 
 
 def _ops(
@@ -228,7 +238,7 @@ def explanations(
     model: Model, groups: Sequence[Group], states: Sequence[State]
 ) -> list[Explained]:
     """Return complete explanations, the cheapest first, one for each set of mistakes."""
-    made = [split(model, groups, state, frozenset()) for state in states]
+    made = [e for state in states for e in split(model, groups, state)]
     made.sort(key=lambda e: e.cost)
     kept: list[Explained] = []
     for one in made:
@@ -236,8 +246,3 @@ def explanations(
         if all(places != {(op.word, op.layer, op.part) for op in k.ops} for k in kept):
             kept.append(one)
     return kept
-
-
-def unused(match: Match) -> bool:
-    """Whether nothing explains an array."""
-    return match.factors is None

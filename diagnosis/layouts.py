@@ -330,12 +330,8 @@ def layouts(
     if any(array.ndim > 2 for array in params.values()) or len(params) > MOST_ARRAYS:
         return
     pieces = _pieces(params)
-    found = False
-    for layout in itertools.islice(_chains(pieces, X, Y), MOST):
-        found = True
-        yield layout
-    if not found:
-        yield from itertools.islice(_with_norms(pieces, X, Y), MOST)
+    yield from itertools.islice(_with_norms(pieces, X, Y), MOST)
+    yield from itertools.islice(_chains(pieces, X, Y), MOST)
 
 
 def _hidden_widths(size: int, n: int, k: int, cost: Callable[[Sequence[int]], int]) -> Iterator[

@@ -81,6 +81,10 @@ def _times(left: Arrays, right: Arrays) -> Arrays:
 # --- slopes that people take
 
 
+# Half or a third of a common slope: a factor is the likelier reason.
+RARE = ("bipolar_sigmoid", "lecun_tanh", "hard_sigmoid", "hard_sigmoid(1/6)", "selu")
+
+
 def _family(name: str) -> str:
     return "leaky_relu" if name.startswith("leaky_relu") else name
 
@@ -100,7 +104,8 @@ def _slope_words(own: str, name: str, form: str, variable: str) -> tuple[str, fl
         return "derivative_of_other_activation", 1.9
     if _family(name) == _family(own) or {_family(name), own} == {"leaky_relu", "relu"}:
         return "leaky_slope_mismatch", 1.0
-    return "derivative_of_other_activation", 1.05 if variable == form else 1.2
+    rare = 0.45 * (name in RARE)
+    return "derivative_of_other_activation", rare + (1.05 if variable == form else 1.2)
 
 
 def _formula_text(name: str, form: str, variable: str) -> str:
@@ -216,6 +221,18 @@ def _loss_slopes(model: Model, groups: Sequence[Group]) -> Iterator[tuple[tuple[
         if made is not None:
             op = Op("loss_gradient_mismatch", last, "delta", f"the delta of {name}", 1.05, True)
             yield (op,), made
+    if model.rooted:
+        made = _each(groups, lambda g: model.loss.slope(g.true.A[-1], g.batch.Y) * g.factor)
+        if made is not None:
+            note = "the delta of the loss without its root"
+            yield (Op("loss_gradient_mismatch", last, "delta", note, 1.0, True),), made
+    if groups[0].factor.size > 1:
+        for over in (True, False):
+            made = _each(groups, lambda g, o=over: model.loss.slope(  # type: ignore[misc]
+                g.true.A[-1], g.batch.Y) / (g.samples if o else 1))
+            if made is not None:
+                note = "the weights of the classes are left out"
+                yield (Op("loss_gradient_mismatch", last, "delta", note, 1.0, True),), made
     if model.loss_name == "binary_cross_entropy":
         made = _each(groups, _both_added)
         if made is not None:
@@ -487,6 +504,9 @@ def _other_slopes(model: Model, groups: Sequence[Group], k: int) -> list[tuple[O
         bare = [model.units[k].slope_at_z(g.true.Z[k]) for g in groups]
         note = "the mask is not applied on the way back"
         found.append((Op("dropout_mask_missing", k, "delta", note), bare))
+        if mask.max() != 1:
+            kept = [s * mask.max() for s in bare]
+            found.append((Op("dropout_mask_missing", k, "delta", note + ", its scale is"), kept))
         kept = [s * (mask != 0) for s in bare]
         note = "the mask is applied on the way back without its scale"
         found.append((Op("dropout_mask_missing", k, "delta", note, 1.05), kept))

@@ -21,12 +21,13 @@ def random_params(params: Mapping[str, Array], rng: Generator) -> dict[str, Arra
     """Draw matrices of variance about one over the fan-in, everything else around +-0.45."""
     drawn = {}
     for name, array in params.items():
-        noise = rng.standard_normal(array.shape)
+        noise = np.asarray(rng.standard_normal(array.shape))
         if _is_matrix(array) or array.size > 40 * max(1, array.ndim):
             fan = max(array.shape) if array.ndim > 1 else array.size ** 0.5
             drawn[name] = noise / np.sqrt(fan)
         else:
-            drawn[name] = BIAS * np.sign(noise) * (1 + 0.3 * rng.standard_normal(array.shape))
+            size = 1 + 0.3 * rng.standard_normal(array.shape)
+            drawn[name] = np.asarray(BIAS * np.sign(noise) * size)
     return drawn
 
 

@@ -84,6 +84,7 @@ class State:
     out_delta: Arrays
     out_pre: Arrays
     unexplained: tuple[int, ...] = ()
+    scale: tuple[float, ...] = ()
 
     @property
     def all_ops(self) -> tuple[Op, ...]:
@@ -221,7 +222,9 @@ class Search:
             pairs = []
             for state in states:
                 above = Above(state.delta, state.pre, state.out_delta, state.out_pre)
-                signals = hidden_signals(self.model, self.groups, above, k)
+                signals = list(hidden_signals(self.model, self.groups, above, k))
+                if k in self.model.norms:
+                    signals += self._wrong_norms(k, signals)
                 pairs.append((state, sorted(signals, key=lambda s: s.cost)))
             states = self._layer(k, pairs)
         return sorted(states, key=lambda s: s.cost)
@@ -248,7 +251,8 @@ class Search:
         for signal in signals:
             if signal.cost > bound or time.process_time() > self.deadline:
                 break
-            signal = self._normed(k, signal)
+            if not any(op.word == "batchnorm_backward_wrong" for op in signal.ops):
+                signal = self._normed(k, signal)
             if self._is_known(signal, seen):
                 continue
             W, b, usable = self._right(k, signal)
@@ -294,7 +298,26 @@ class Search:
         return Match(None) if self.groups[0].db[k] is not None else None
 
     def _normed(self, k: int, signal: Signal) -> Signal:
-        return signal
+        """Take a signal through a layer's batch norm, if it has one."""
+        if k not in self.model.norms:
+            return signal
+        through = [[self.model.through_norm(k, s, g.batch, g.true.linear)
+                    for s, g in zip(basis, self.groups, strict=True)] for basis in signal.bases]
+        return replace(signal, bases=through)
+
+    def _wrong_norms(self, k: int, signals: Sequence[Signal]) -> list[Signal]:
+        """Return signals that miss a path of the batch norm, for those that are cheap."""
+        made = []
+        for signal in signals:
+            if signal.cost > 1 or len(signal.bases) > 1:
+                continue
+            paths = [self.model.norm_paths(k, s, g.batch, g.true.linear)
+                     for s, g in zip(signal.bases[0], self.groups, strict=True)]
+            op = Op("batchnorm_backward_wrong", k, "delta",
+                    "the paths through mean and variance are not added in full")
+            made.append(Signal([list(path) for path in zip(*paths, strict=True)], signal.pre,
+                               (*signal.ops, op), (1.0, 1.0, 1.0)))
+        return made
 
     def _right(self, k: int, signal: Signal) -> tuple[Match | None, Match | None, Signal]:
         """Match dW and db by the right formulas; settle what combination of bases it is."""
@@ -375,13 +398,39 @@ class Search:
         self, k: int, state: State | None, signal: Signal, W: Match, b: Match | None
     ) -> State:
         signal = _settled(signal, signal.expected) if len(signal.bases) > 1 else signal
-        delta, pre = signal.bases[0], signal.pre
         lost = W.factors is None and (b is None or b.factors is None)
         unexplained = (k,) if lost else ()
+        one = (1.0,) * len(self.groups)
+        discards = any(op.word == "upstream_discarded" for op in signal.ops)
+        above = one if state is None or discards else state.scale
+        own = _agreed(W, b) or one
+        delta = [f * d for f, d in zip(own, signal.bases[0], strict=True)]
+        pre = [f * p for f, p in zip(own, signal.pre, strict=True)]
+        scale = tuple(x * y for x, y in zip(above, own, strict=True))
+        W, b = _absolute(W, above), None if b is None else _absolute(b, above)
         if state is None:
-            return State(delta, pre, signal.ops, (W,), (b,), delta, pre, unexplained)
+            return State(delta, pre, signal.ops, (W,), (b,), delta, pre, unexplained, scale)
         return State(delta, pre, (*state.ops, *signal.ops), (W, *state.W), (b, *state.b),
-                     state.out_delta, state.out_pre, (*unexplained, *state.unexplained))
+                     state.out_delta, state.out_pre, (*unexplained, *state.unexplained), scale)
+
+
+def _agreed(W: Match, b: Match | None) -> tuple[float, ...] | None:
+    """Return the factor of a layer's delta, if both arrays show the same one."""
+    if W.factors is None or W.op is not None:
+        return None
+    if b is None:
+        return W.factors
+    if b.factors is None or not np.allclose(W.factors, b.factors, rtol=1e-6):
+        return None
+    return W.factors
+
+
+def _absolute(found: Match, scale: tuple[float, ...]) -> Match:
+    """Return a match with its factors as if no delta above had been scaled."""
+    if found.factors is None:
+        return found
+    return replace(found, factors=tuple(
+        f * s for f, s in zip(found.factors, scale, strict=True)))
 
 
 def _settled(signal: Signal, weights: Sequence[float]) -> Signal:

@@ -33,6 +33,7 @@ def pack(message: Any) -> bytes:
     def plain(value: Any) -> Any:
         if isinstance(value, np.ndarray) and value.dtype.kind in _KINDS:
             arrays.append(np.ascontiguousarray(value).tobytes())
+            # Zero dimensions too: a number that is an array stays one.
             return {"__array__": [value.dtype.str, list(value.shape), len(arrays[-1])]}
         if isinstance(value, np.generic):
             return value.item()

@@ -28,14 +28,28 @@ def _parser() -> argparse.ArgumentParser:
     forms.add_argument("--json", action="store_true", help="one JSON object on standard output")
     forms.add_argument("--markdown", action="store_true", help="to paste into an answer")
     forms.add_argument("--html", metavar="FILE", help="also write a page with figures")
-    parser.add_argument("--fix", action="store_true",
-                        help="show a training with the repaired gradient beside the author's")
-    parser.add_argument("--template", action="store_true",
-                        help="print an adapter to fill in, and stop")
-    parser.add_argument("--seconds", type=float, default=30.0, metavar="S",
-                        help="how long loading, or one call, may take (default 30)")
-    parser.add_argument("--memory", type=float, default=4.0, metavar="GB",
-                        help="how much address space the subject may have (default 4)")
+    parser.add_argument(
+        "--fix",
+        action="store_true",
+        help="show a training with the repaired gradient beside the author's",
+    )
+    parser.add_argument(
+        "--template", action="store_true", help="print an adapter to fill in, and stop"
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=30.0,
+        metavar="S",
+        help="how long loading, or one call, may take (default 30)",
+    )
+    parser.add_argument(
+        "--memory",
+        type=float,
+        default=4.0,
+        metavar="GB",
+        help="how much address space the subject may have (default 4)",
+    )
     return parser
 
 

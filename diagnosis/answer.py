@@ -132,9 +132,7 @@ def _finite(value: float) -> float | None:
 def _model(model: Model | None) -> dict[str, Any] | None:
     if model is None:
         return None
-    penalties = {
-        f"{p.part}{p.layer + 1}": p.factor for p in model.penalties if p.power == 2
-    }
+    penalties = {f"{p.part}{p.layer + 1}": p.factor for p in model.penalties if p.power == 2}
     absolute = {f"{p.part}{p.layer + 1}": p.factor for p in model.penalties if p.power == 1}
     made: dict[str, Any] = {
         "hidden": list(model.hidden),

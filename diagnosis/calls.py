@@ -116,10 +116,7 @@ def _fit(grad: Array, name: str, shapes: Mapping[str, tuple[int, ...]]) -> Array
         n for n in shape if n != 1
     ]:
         return grad.reshape(shape).copy()
-    msg = (
-        f"`grads['{name}']` must have the shape of params['{name}'], {shape}; "
-        f"got {grad.shape}."
-    )
+    msg = f"`grads['{name}']` must have the shape of params['{name}'], {shape}; got {grad.shape}."
     raise BadResult(msg)
 
 

@@ -99,8 +99,10 @@ def diagnose_file(path: str, *, fix: bool = False, **limits: Any) -> Answer:
             answer = examine(subject, fix=fix)
             left = subject.ask("left")
             if left:
-                msg = (f"The subject starts processes of its own; {left} that it left running "
-                       f"{'was' if left == 1 else 'were'} ended. A subject may only compute.")
+                msg = (
+                    f"The subject starts processes of its own; {left} that it left running "
+                    f"{'was' if left == 1 else 'were'} ended. A subject may only compute."
+                )
                 raise SubjectFailed(msg)
             return answer
     except SubjectFailed as error:
@@ -223,8 +225,11 @@ class _Examination:
         return with_fewer_samples(model, self.subject, self.probes, identifier.exact)
 
     def _checks(
-        self, model: Model | None, numeric: dict[str, ArrayCheck],
-        taken: Sequence[Slopes], grads: Sequence[Mapping[str, Array]],
+        self,
+        model: Model | None,
+        numeric: dict[str, ArrayCheck],
+        taken: Sequence[Slopes],
+        grads: Sequence[Mapping[str, Array]],
     ) -> dict[str, ArrayCheck]:
         """Prefer the model's gradient, which has no rounding and no kinks, for every entry."""
         if model is None or self.rough > LEAST_ROUGH:
@@ -235,7 +240,10 @@ class _Examination:
     # --- a wrong gradient
 
     def _explain(
-        self, wrong: list[str], model: Model | None, taken: Sequence[Slopes],
+        self,
+        wrong: list[str],
+        model: Model | None,
+        taken: Sequence[Slopes],
         grads: Sequence[Mapping[str, Array]],
     ) -> None:
         if self.answer.findings and {f.defect for f in self.answer.findings} & {"integer_dtype"}:
@@ -245,7 +253,8 @@ class _Examination:
             if explained:
                 explained = twins.settled(self.subject, model, explained, used)
                 self.answer.findings += findings_of(
-                    model, used, explained, self.answer.checks, self.subject)
+                    model, used, explained, self.answer.checks, self.subject
+                )
                 return
         elif self.rough <= LEAST_ROUGH and self._measured(taken):
             return
@@ -275,15 +284,16 @@ class _Examination:
         group = group_at(model, self.subject, points) if len(points) > 1 else None
         if group is None:
             return False
-        explained = explanations(
-            model, [group], Search(model, [group], exact=MEASURED_EXACT).run())
+        explained = explanations(model, [group], Search(model, [group], exact=MEASURED_EXACT).run())
         if not explained or not explained[0].ops:
             return False
         explained = twins.settled(self.subject, model, explained, [group])
         self.answer.findings += findings_of(
-            model, [group], explained, self.answer.checks, self.subject)
+            model, [group], explained, self.answer.checks, self.subject
+        )
         self.answer.notes.append(
-            "the loss is none of those known; its derivative at the output was measured")
+            "the loss is none of those known; its derivative at the output was measured"
+        )
         return True
 
     def _search(self, model: Model) -> tuple[list[Explained], list[Group]]:
@@ -294,7 +304,8 @@ class _Examination:
         explained = explanations(model, used, Search(model, used, exact=exact).run())
         if explained and explained[0].state.lost and self.fewer is not None:
             single = self._one_at_a_time(model, exact)
-            if single and not single[0][0].state.lost:
+            steps = "weights_updated_before_backprop"
+            if single and not single[0][0].state.lost and steps in single[0][0].words:
                 return single
         return explained, used
 

@@ -34,8 +34,11 @@ def layer_words(model: Model, k: int) -> str:
 
 
 def findings_of(
-    model: Model, groups: Sequence[Group], explained: Sequence[Explained],
-    checks: Mapping[str, ArrayCheck], subject: object,  # noqa: ARG001
+    model: Model,
+    groups: Sequence[Group],
+    explained: Sequence[Explained],
+    checks: Mapping[str, ArrayCheck],
+    subject: object,  # noqa: ARG001
 ) -> list[Finding]:
     """Return the findings of the cheapest explanation, with the others that are as good."""
     best = explained[0]
@@ -43,7 +46,7 @@ def findings_of(
     if best.cost > DOUBT + 2.5 * best.state.lost or not best.ops and not best.state.lost:
         return [_unexplained(model, wrong, checks, range(len(model.layout.layers)))]
     words = dict.fromkeys(op.word for op in best.ops)
-    others = _alternatives(explained)
+    others = [*_alternatives(explained), *_relu_or_leak(model, best)]
     rest = max((m.rest for m in (*best.state.W, *best.state.b) if m is not None), default=0.0)
     found = []
     for word in words:
@@ -56,8 +59,11 @@ def findings_of(
             _evidence(model, ops, rest, len(words)),
             tuple(a for a in others if word not in a.defects),
         ))  # fmt: skip
-    lost = [k for k, (W, b) in enumerate(zip(best.state.W, best.state.b, strict=True))
-            if W.factors is None or (b is not None and b.factors is None)]
+    lost = [
+        k
+        for k, (W, b) in enumerate(zip(best.state.W, best.state.b, strict=True))
+        if W.factors is None or (b is not None and b.factors is None)
+    ]
     if lost:
         names = _lost_arrays(model, best) & wrong
         if names:
@@ -112,10 +118,28 @@ def _evidence(model: Model, ops: Sequence[Op], rest: float, count: int) -> str:
     notes: dict[str, list[str]] = {}
     for op in ops:
         notes.setdefault(op.note, []).append(layer_words(model, op.layer))
-    said = " ".join(f"In {' and '.join(dict.fromkeys(where))}: {note}."
-                    for note, where in notes.items())
+    said = " ".join(
+        f"In {' and '.join(dict.fromkeys(where))}: {note}." for note, where in notes.items()
+    )
     change = "With that one change" if count == 1 else f"With these {count} changes together"
     return f"{said} {change} in a model of your network, its gradients equal yours to {rest:.0e}."
+
+
+def _relu_or_leak(model: Model, best: Explained) -> list[Alternative]:
+    """A leaky layer with the slope of ReLU: another activation's slope, or a leak of 0."""
+    ops = [op for op in best.ops if op.word == "leaky_slope_mismatch"
+           and (model.hidden[op.layer : op.layer + 1] or ("",))[0].startswith("leaky")
+           and ("relu for" in op.note or op.note.endswith(" 0"))]  # fmt: skip
+    if not ops:
+        return []
+    words = best.words - {"leaky_slope_mismatch"} | {"derivative_of_other_activation"}
+    return [
+        Alternative(
+            tuple(sorted(words)),
+            "the slope is that of ReLU",
+            "A leak of 0 backward and the slope of ReLU are the same numbers.",
+        )
+    ]
 
 
 def _alternatives(explained: Sequence[Explained]) -> list[Alternative]:
@@ -128,6 +152,8 @@ def _alternatives(explained: Sequence[Explained]) -> list[Alternative]:
         words = other.words
         if words != best.words and words not in found:
             pair = frozenset(words ^ best.words)
-            note = "; ".join(dict.fromkeys(op.note for op in other.ops if op.word not in best.words))
+            note = "; ".join(
+                dict.fromkeys(op.note for op in other.ops if op.word not in best.words)
+            )
             found[words] = Alternative(tuple(sorted(words)), note, TELL_APART.get(pair, READ))
     return list(found.values())

@@ -89,8 +89,11 @@ def _times_m(
     factor: Factor, m: Sequence[float], averaged: bool, bias: bool
 ) -> tuple[str, str] | None:
     for values, word, note in (
-        (m, "missing_batch_mean", "the 1/m of the loss is left out" if averaged else
-         "m times the right one"),
+        (
+            m,
+            "missing_batch_mean",
+            "the 1/m of the loss is left out" if averaged else "m times the right one",
+        ),
         ([1 / s for s in m], "extra_batch_mean", "divided by m once more than the loss"),
     ):
         if _is(factor, values):
@@ -112,8 +115,10 @@ def _divided(factor: Factor, m: Sequence[float], widths: Sequence[int]) -> str |
     if len(m) > 1 and _is(tuple(divisors), [divisors[0]] * len(m)) and divisors[0] > 1:
         return f"divided by {divisors[0]:.6g} for the number of samples"
     shifts = [round(d - s) for d, s in zip(divisors, m, strict=True)]
-    if 0 < abs(shifts[0]) <= NEXT and len(set(shifts)) == 1 and _is(
-        tuple(divisors), [s + shifts[0] for s in m]
+    if (
+        0 < abs(shifts[0]) <= NEXT
+        and len(set(shifts)) == 1
+        and _is(tuple(divisors), [s + shifts[0] for s in m])
     ):
         return f"divided by m {shifts[0]:+d}"
     if len(m) == 1 and round(divisors[0]) > 1 and _is((divisors[0],), [round(divisors[0])]):
@@ -121,9 +126,9 @@ def _divided(factor: Factor, m: Sequence[float], widths: Sequence[int]) -> str |
     return None
 
 
-def _chains(factors: Sequence[tuple[Factor | None, Factor | None]], groups: int) -> Iterator[
-    list[Factor]
-]:
+def _chains(
+    factors: Sequence[tuple[Factor | None, Factor | None]], groups: int
+) -> Iterator[list[Factor]]:
     """Yield what the deltas may be scaled with, from the output down."""
     one: Factor = (1.0,) * groups
 
@@ -160,8 +165,9 @@ def split(model: Model, groups: Sequence[Group], state: State) -> list[Explained
     pairs = [(state.W[k].factors, b.factors if (b := state.b[k]) else None)
              for k in range(layers - 1, -1, -1)]  # fmt: skip
     samples, widths = [g.samples for g in groups], model.layout.widths
-    averaged = len(groups) > 1 and bool(np.allclose(
-        groups[0].factor * samples[0], groups[1].factor * samples[1]))
+    averaged = len(groups) > 1 and bool(
+        np.allclose(groups[0].factor * samples[0], groups[1].factor * samples[1])
+    )
     snapped = any(op.free for op in state.all_ops)
     penalty_ops = tuple(_penalties(model, state, groups))
     fresh = {op.layer for op in state.ops if op.word == "upstream_discarded"}
@@ -176,8 +182,9 @@ def split(model: Model, groups: Sequence[Group], state: State) -> list[Explained
                 # This delta does not come from above; m may or may not be in it.
                 free = [one, tuple(1 / m for m in samples)]
                 before = next((f for f in free if _one(_over(scale, f))), one)
-            ops += _ops(_over(scale, before), k, "delta", samples, widths, averaged,
-                        snapped and not i)
+            ops += _ops(
+                _over(scale, before), k, "delta", samples, widths, averaged, snapped and not i
+            )
             for factor, place in zip(pairs[i], ("W", "b"), strict=True):
                 if factor is not None:
                     ops += _ops(_over(factor, scale), k, place, samples, widths, averaged, False)
@@ -189,13 +196,20 @@ def split(model: Model, groups: Sequence[Group], state: State) -> list[Explained
 
 
 def _ops(
-    factor: Factor, k: int, place: str, samples: Sequence[int], widths: Sequence[int],
-    averaged: bool, snapped: bool,
+    factor: Factor,
+    k: int,
+    place: str,
+    samples: Sequence[int],
+    widths: Sequence[int],
+    averaged: bool,
+    snapped: bool,
 ) -> list[Op]:
     if _one(factor) or (snapped and any(_is(factor, [v] * len(factor)) for v in (2.0, 0.5))):
         return []
-    return [Op(word, k, place, note, cost)
-            for word, note, cost in named(factor, samples, widths, averaged, place)]
+    return [
+        Op(word, k, place, note, cost)
+        for word, note, cost in named(factor, samples, widths, averaged, place)
+    ]
 
 
 def _penalties(model: Model, state: State, groups: Sequence[Group]) -> Iterator[Op]:
@@ -210,8 +224,7 @@ def _penalties(model: Model, state: State, groups: Sequence[Group]) -> Iterator[
             have = found.extra or (0.0, 0.0)
             scaled = found.factors[0]
             if not _differ(have, expected) or (
-                abs(scaled - 1) > CLOSE
-                and not _differ(have, tuple(scaled * e for e in expected))
+                abs(scaled - 1) > CLOSE and not _differ(have, tuple(scaled * e for e in expected))
             ):
                 continue
             if np.max(np.abs(expected)) == 0 and np.max(np.abs(have)) < 1e-7:
@@ -234,9 +247,7 @@ def _differ(a: Sequence[float], b: Sequence[float]) -> bool:
     return any(abs(x - y) > 1e-5 * max(abs(x), abs(y)) + 1e-9 for x, y in zip(a, b, strict=True))
 
 
-def explanations(
-    model: Model, groups: Sequence[Group], states: Sequence[State]
-) -> list[Explained]:
+def explanations(model: Model, groups: Sequence[Group], states: Sequence[State]) -> list[Explained]:
     """Return complete explanations, the cheapest first, one for each set of mistakes."""
     made = [e for state in states for e in split(model, groups, state)]
     made.sort(key=lambda e: e.cost)

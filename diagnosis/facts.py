@@ -15,7 +15,9 @@ CLOSE = 1e-5
 
 
 def findings(
-    subject: Subject, checks: Mapping[str, ArrayCheck], taken: Sequence[Slopes],
+    subject: Subject,
+    checks: Mapping[str, ArrayCheck],
+    taken: Sequence[Slopes],
     grads: Sequence[Mapping[str, Array]],
 ) -> list[Finding]:
     """Name what one factor or a transpose explains; call the rest unexplained."""
@@ -42,7 +44,10 @@ def _where(checks: Mapping[str, ArrayCheck]) -> str:
 
 
 def _one_fact(
-    subject: Subject, name: str, check: ArrayCheck, taken: Sequence[Slopes],
+    subject: Subject,
+    name: str,
+    check: ArrayCheck,
+    taken: Sequence[Slopes],
     grads: Sequence[Mapping[str, Array]],
 ) -> tuple[str, str]:
     samples = sorted(set(np.shape(subject.X)))
@@ -58,14 +63,18 @@ def _one_fact(
 
 
 def _known_ratios(samples: Sequence[int], bias: bool) -> list[tuple[float, str, str]]:
-    known = [(-1.0, "sign_error", "it is minus the true gradient"),
-             (2.0, "loss_gradient_mismatch", "it is twice the true gradient"),
-             (0.5, "loss_gradient_mismatch", "it is half of the true gradient")]
+    known = [
+        (-1.0, "sign_error", "it is minus the true gradient"),
+        (2.0, "loss_gradient_mismatch", "it is twice the true gradient"),
+        (0.5, "loss_gradient_mismatch", "it is half of the true gradient"),
+    ]
     for m in (float(s) for s in samples if s > 2):
         many = "bias_grad_mean_instead_of_sum" if bias else "missing_batch_mean"
         few = "bias_grad_mean_instead_of_sum" if bias else "extra_batch_mean"
-        known += [(m, many, f"it is {m:g} times the true gradient"),
-                  (1 / m, few, f"it is 1/{m:g} of the true gradient")]
+        known += [
+            (m, many, f"it is {m:g} times the true gradient"),
+            (1 / m, few, f"it is 1/{m:g} of the true gradient"),
+        ]
     return known
 
 
@@ -75,10 +84,17 @@ def _transposed(
     shape = subject.params[name].shape
     if len(shape) != 2 or shape[0] != shape[1] or shape[0] < 2:
         return False
-    full = [(t, g) for t, g in zip(taken, grads, strict=True)
-            if len(t.entries[name]) == subject.params[name].size]
+    full = [
+        (t, g)
+        for t, g in zip(taken, grads, strict=True)
+        if len(t.entries[name]) == subject.params[name].size
+    ]
     return bool(full) and all(
-        np.allclose(np.asarray(g[name], float).T.reshape(-1), t.found[name][0],
-                    rtol=1e-5, atol=1e-7 * np.max(np.abs(t.found[name][0])))
+        np.allclose(
+            np.asarray(g[name], float).T.reshape(-1),
+            t.found[name][0],
+            rtol=1e-5,
+            atol=1e-7 * np.max(np.abs(t.found[name][0])),
+        )
         for t, g in full
     )

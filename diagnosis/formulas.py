@@ -145,8 +145,19 @@ SLOPES: Mapping[tuple[str, str], Function] = MappingProxyType(
         **{
             (name, "a"): unit.slope_at_a
             for name, unit in UNITS.items()
-            if unit.slope_at_a and name in ("sigmoid", "tanh", "softsign", "elu", "softplus", "selu",
-                                            "lecun_tanh", "bipolar_sigmoid", "arctan")
+            if unit.slope_at_a
+            and name
+            in (
+                "sigmoid",
+                "tanh",
+                "softsign",
+                "elu",
+                "softplus",
+                "selu",
+                "lecun_tanh",
+                "bipolar_sigmoid",
+                "arctan",
+            )
         },
         **{(name, "value"): UNITS[name].value for name in ("sigmoid", "tanh", "relu", "softplus")},
     }

@@ -56,9 +56,7 @@ class Slopes:
     found: Mapping[str, Array]
 
 
-def choose(
-    params: Mapping[str, Array], most: int, rng: Generator
-) -> dict[str, list[int]]:
+def choose(params: Mapping[str, Array], most: int, rng: Generator) -> dict[str, list[int]]:
     """Choose up to `most` entries of each array."""
     return {
         name: list(range(a.size))
@@ -108,7 +106,7 @@ def compare(
 
 
 def unclipped(
-    pairs: Sequence[Mapping[str, tuple[Array, Array, Array, int]]]
+    pairs: Sequence[Mapping[str, tuple[Array, Array, Array, int]]],
 ) -> list[Mapping[str, tuple[Array, Array, Array, int]]]:
     """Take differences back that are a gradient clipped on purpose, by entry or by norm.
 
@@ -116,8 +114,10 @@ def unclipped(
     ones do, which are larger. By norm: all arrays are one factor below 1 times the true ones, and the
     whole has the same norm at all points where it is.
     """
-    limit = max((float(np.max(np.abs(g), initial=0.0)) for p in pairs
-                 for g, _, _, _ in p.values()), default=0.0)
+    limit = max(
+        (float(np.max(np.abs(g), initial=0.0)) for p in pairs for g, _, _, _ in p.values()),
+        default=0.0,
+    )
     norms = [_norm_clipped(p) for p in pairs]
     used = [n for n in norms if n]
     whole = len(used) > 1 and np.ptp(used) <= 1e-6 * max(used)
@@ -125,12 +125,17 @@ def unclipped(
     for p, norm in zip(pairs, norms, strict=True):
         by_entry = all(
             np.all(np.abs(np.abs(g[d]) - limit) <= 1e-9 * limit)
-            and np.all(g[d] * n[d] > 0) and np.all(np.abs(n[d]) >= limit)
+            and np.all(g[d] * n[d] > 0)
+            and np.all(np.abs(n[d]) >= limit)
             for g, n, d, _ in p.values()
         )
         if by_entry or (whole and norm):
-            found.append({k: (np.where(d, n, g), n, np.zeros_like(d), kinks)
-                          for k, (g, n, d, kinks) in p.items()})
+            found.append(
+                {
+                    k: (np.where(d, n, g), n, np.zeros_like(d), kinks)
+                    for k, (g, n, d, kinks) in p.items()
+                }
+            )
         else:
             found.append(p)
     return found
@@ -181,7 +186,10 @@ def ratio(g: Array, n: Array) -> float | None:
 
 
 def by_model(
-    subject: Subject, model: Model, points: Sequence[Point], grads: Sequence[Mapping[str, Array]],
+    subject: Subject,
+    model: Model,
+    points: Sequence[Point],
+    grads: Sequence[Mapping[str, Array]],
     tolerance: float,
 ) -> dict[str, ArrayCheck]:
     """Compare every entry with the gradient of the model that reproduces the loss."""

@@ -44,9 +44,7 @@ class Group:
         return self.batch.samples
 
 
-def _group(
-    model: Model, points: Sequence[Point], grads: Sequence[dict[str, Array]]
-) -> Group:
+def _group(model: Model, points: Sequence[Point], grads: Sequence[dict[str, Array]]) -> Group:
     batch = read(model.layout, points)
     given = read(model.layout, [Point(g, p.X, p.Y) for g, p in zip(grads, points, strict=True)])
     return Group(batch, model.run(batch), given.W, given.b, given.scale, given.shift,
@@ -66,9 +64,7 @@ def group_at(model: Model, subject: Subject, points: Sequence[Point]) -> Group |
     return _group(model, used, grads) if used else None
 
 
-def groups(
-    model: Model, subject: Subject, probes: Probes, fewer: int | None
-) -> list[Group]:
+def groups(model: Model, subject: Subject, probes: Probes, fewer: int | None) -> list[Group]:
     """Return a group with the author's number of samples, and one with fewer where it can be."""
     found = [group_at(model, subject, probes.points(POINTS))]
     if fewer is not None:
@@ -84,8 +80,7 @@ def single_samples(
     """Return a group of points of one sample each, and the model with its factor for one."""
     rows = model.layout.rows
     count = SINGLE_POINTS
-    points = [part(p, rows, [i % model_samples(model)]) for i, p in
-              enumerate(probes.points(count))]
+    points = [part(p, rows, [i % model_samples(model)]) for i, p in enumerate(probes.points(count))]
     y = subject.losses(points)
     if not np.isfinite(y).all():
         return None

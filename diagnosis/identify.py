@@ -182,19 +182,33 @@ class Identifier:
             layer = layout.layers[k]
             if layer.b is None and layer.shift is None:
                 continue
-            key = (k, below, self.thorough, layout.targets, tuple(
-                (v.W.name, v.W.index.tobytes(), v.W.index.shape,
-                 (v.b.name, v.b.index.tobytes()) if v.b else None) for v in layout.layers[k:]),
+            key = (
+                k,
+                below,
+                self.thorough,
+                layout.targets,
+                tuple(
+                    (
+                        v.W.name,
+                        v.W.index.tobytes(),
+                        v.W.index.shape,
+                        (v.b.name, v.b.index.tobytes()) if v.b else None,
+                    )
+                    for v in layout.layers[k:]
+                ),
                 # Of the layers below, penalties see which entries are weights.
                 tuple(v.W.key for v in layout.layers[:k]),
-                tuple(p.names for p in found), tuple(p.head for p in found))
+                tuple(p.names for p in found),
+                tuple(p.head for p in found),
+            )
             if key not in self._found:
                 points, losses = self.stage(layer.W)
                 usable = np.isfinite(losses)
                 batch = read(layout, [p for p, u in zip(points, usable, strict=True) if u])
                 self._found[key] = (
                     list(self._longer(batch, losses[usable], k, below, found))
-                    if usable.sum() > 4 else []
+                    if usable.sum() > 4
+                    else []
                 )
             found = self._found[key]
             below = k - 1
@@ -223,7 +237,8 @@ class Identifier:
                 names = COMMON[: MIXED.get(len(unknown), 1)]
                 mixed = [
                     (c, tuple(UNITS[n] for n in c))
-                    for c in itertools.product(names, repeat=len(unknown)) if len(set(c)) > 1
+                    for c in itertools.product(names, repeat=len(unknown))
+                    if len(set(c)) > 1
                 ]
                 hits = list(self._try(batch, y, k, partial, mixed, full=False))
             if not hits and len(unknown) == 1:
@@ -237,9 +252,7 @@ class Identifier:
             return [((), ())]
         return [((name,) * count, (UNITS[name],) * count) for name in names]
 
-    def _output_z(
-        self, batch: Batch, k: int, units: Sequence[Unit]
-    ) -> Array:
+    def _output_z(self, batch: Batch, k: int, units: Sequence[Unit]) -> Array:
         """Return the output layer's `z`, `(p, m, n)`, with these units from layer k up."""
         a: Array | None = batch.X if k == 0 else None
         z = batch.X
@@ -270,8 +283,14 @@ class Identifier:
         return None
 
     def _try(
-        self, batch: Batch, y: Array, k: int, partial: _Partial,
-        choices: Sequence[tuple[tuple[str, ...], tuple[Unit, ...]]], *, full: bool,
+        self,
+        batch: Batch,
+        y: Array,
+        k: int,
+        partial: _Partial,
+        choices: Sequence[tuple[tuple[str, ...], tuple[Unit, ...]]],
+        *,
+        full: bool,
     ) -> Iterator[_Partial]:
         Q, _ = _columns(batch)
         fitting = _Fitting(y, Q, self.exact, unusual=full)
@@ -286,9 +305,7 @@ class Identifier:
                 for head in fitting.fitting(heads, z, batch.Y):
                     yield _Partial((*names, *partial.names), (*units, *partial.units), head)
 
-    def _fitted_leak(
-        self, batch: Batch, y: Array, k: int, partial: _Partial
-    ) -> Iterator[_Partial]:
+    def _fitted_leak(self, batch: Batch, y: Array, k: int, partial: _Partial) -> Iterator[_Partial]:
         """Find the slope of a leaky ReLU on the negative side, in one unknown layer."""
         if partial.head is None:
             return
@@ -344,11 +361,13 @@ class Identifier:
         )  # fmt: skip
         hidden = len(layout.layers) - 1
         masks = {
-            k: mask for k in range(hidden)
+            k: mask
+            for k in range(hidden)
             if (mask := self.mask_for((batch.samples, layout.widths[k + 1]), k)) is not None
         }
-        norms = {k: Norm(self.norm_eps) for k in range(hidden)
-                 if layout.layers[k].scale is not None}
+        norms = {
+            k: Norm(self.norm_eps) for k in range(hidden) if layout.layers[k].scale is not None
+        }
         return model.with_(masks=masks, norms=norms)
 
 
@@ -429,8 +448,11 @@ class _Fitting:
         hits = [h for h, r in zip(known, rests, strict=True) if r <= self.exact]
         if not hits and len(heads) > 1:
             squared = _rests_plain(stacked, self.y**2)
-            hits = [replace(h, rooted=True) for h, r in zip(known, squared, strict=True)
-                    if r <= self.exact]
+            hits = [
+                replace(h, rooted=True)
+                for h, r in zip(known, squared, strict=True)
+                if r <= self.exact
+            ]
         if not hits and self.unusual:
             hits = list(self._unusual(known, rests, outputs, Y))
         yield from hits
@@ -458,8 +480,10 @@ class _Fitting:
             if head.loss_name not in COMMON_LOSSES or head.output not in COMMON_OUTPUTS[:5]:
                 continue
             split = replace(head, split=True)
-            if len(self.y) > Y.shape[-1] + 3 and self._split_rest(
-                    split, outputs[head.output], Y) <= self.exact:
+            if (
+                len(self.y) > Y.shape[-1] + 3
+                and self._split_rest(split, outputs[head.output], Y) <= self.exact
+            ):
                 yield split
                 return
 
@@ -519,8 +543,9 @@ def with_fewer_samples(
             continue
         batch = read(model.layout, points)
         added = model.with_(factors={fewer: np.zeros(1)})
-        rest = (y**2 if model.rooted else y) - (added.value(batch) ** 2 if model.rooted
-                                               else added.value(batch))
+        rest = (y**2 if model.rooted else y) - (
+            added.value(batch) ** 2 if model.rooted else added.value(batch)
+        )
         core = added.core(added.forward(batch)[0][-1], batch.Y)
         core = core if next(iter(model.factors.values())).size > 1 else np.sum(core, axis=-1)
         fit = _solve(rest, core, None)

@@ -204,8 +204,11 @@ def _longer(chain: _Chain, rows: bool, samples: int) -> Iterator[tuple[float, _C
     for i, piece in enumerate(chain.left):
         rest = chain.left[:i] + chain.left[i + 1 :]
         out_of_order = 0.0 if piece.order > chain.last else 1.5
-        skipped = sum(1 for p in rest if p.index.ndim == 2 and 1 not in p.index.shape
-                      and chain.last < p.order < piece.order)
+        skipped = sum(
+            1
+            for p in rest
+            if p.index.ndim == 2 and 1 not in p.index.shape and chain.last < p.order < piece.order
+        )
         for W, inner, style, cost in _weights(piece, chain.n):
             cost += out_of_order + 0.7 * skipped + 0.6 * (before not in (None, style))
             if inner is not None and chain.layers and chain.layers[-1].b is not None:
@@ -214,8 +217,16 @@ def _longer(chain: _Chain, rows: bool, samples: int) -> Iterator[tuple[float, _C
             made = LayerViews(View(piece.name, W), None, style)
             if inner is not None:
                 full = replace(made, b=View(piece.name, inner))
-                yield cost, replace(chain, layers=(*chain.layers, full), left=rest,
-                                    n=W.shape[1], last=piece.order)
+                yield (
+                    cost,
+                    replace(
+                        chain,
+                        layers=(*chain.layers, full),
+                        left=rest,
+                        n=W.shape[1],
+                        last=piece.order,
+                    ),
+                )
                 continue
             fits = 0
             for j, bias in enumerate(rest):
@@ -224,11 +235,22 @@ def _longer(chain: _Chain, rows: bool, samples: int) -> Iterator[tuple[float, _C
                     fits += 1
                     left = rest[:j] + rest[j + 1 :]
                     full = replace(made, b=View(bias.name, b))
-                    yield cost + extra + away, replace(
-                        chain, layers=(*chain.layers, full), left=left, n=W.shape[1],
-                        last=piece.order)
-            yield cost + (0.5 if fits else 0.1), replace(
-                chain, layers=(*chain.layers, made), left=rest, n=W.shape[1], last=piece.order)
+                    yield (
+                        cost + extra + away,
+                        replace(
+                            chain,
+                            layers=(*chain.layers, full),
+                            left=left,
+                            n=W.shape[1],
+                            last=piece.order,
+                        ),
+                    )
+            yield (
+                cost + (0.5 if fits else 0.1),
+                replace(
+                    chain, layers=(*chain.layers, made), left=rest, n=W.shape[1], last=piece.order
+                ),
+            )
 
 
 def _end_of(W: Array, inner: Array) -> bool:
@@ -248,9 +270,7 @@ def _strange(weight: _Piece, bias: _Piece) -> bool:
     return bool(w and b and w != b)
 
 
-def _chains(
-    pieces: Sequence[_Piece], X: Array, Y: Array
-) -> Iterator[Layout]:
+def _chains(pieces: Sequence[_Piece], X: Array, Y: Array) -> Iterator[Layout]:
     """Yield layouts that use every piece, the usual ones first."""
     count = itertools.count()
     heap: list[tuple[float, int, _Chain, bool, int]] = []
@@ -273,8 +293,11 @@ def _pieces(params: Mapping[str, Array]) -> list[_Piece]:
     numbered = all(_number(name) for name in params)
     ranks = sorted({_number(name) for name in params}) if numbered else []
     return [
-        _Piece(name, np.arange(a.size).reshape(a.shape),
-               float(ranks.index(_number(name))) if numbered else float(i))
+        _Piece(
+            name,
+            np.arange(a.size).reshape(a.shape),
+            float(ranks.index(_number(name))) if numbered else float(i),
+        )
         for i, (name, a) in enumerate(params.items())
     ]
 
@@ -334,9 +357,9 @@ def layouts(
     yield from itertools.islice(_chains(pieces, X, Y), MOST)
 
 
-def _hidden_widths(size: int, n: int, k: int, cost: Callable[[Sequence[int]], int]) -> Iterator[
-    tuple[int, ...]
-]:
+def _hidden_widths(
+    size: int, n: int, k: int, cost: Callable[[Sequence[int]], int]
+) -> Iterator[tuple[int, ...]]:
     """Yield widths of hidden layers whose parameters add up to `size`."""
     if cost((n, k)) == size:
         yield ()
@@ -381,9 +404,9 @@ def _flat(name: str, size: int, X: Array, Y: Array) -> Iterator[Layout]:
                             yield Layout(layers, rows, target, cost + extra + more)
 
 
-def _cuts(name: str, widths: Sequence[int], bias: bool) -> Iterator[
-    tuple[tuple[LayerViews, ...], float]
-]:
+def _cuts(
+    name: str, widths: Sequence[int], bias: bool
+) -> Iterator[tuple[tuple[LayerViews, ...], float]]:
     """Yield orders in which W and b of all layers may lie in a vector."""
     pairs = list(itertools.pairwise(widths))
     orders = ["Wb", "bW", "WW", "bb", "rows"] if bias else ["W"]
@@ -441,8 +464,13 @@ def _with_norms(pieces: Sequence[_Piece], X: Array, Y: Array) -> Iterator[Layout
             n = layer.W.index.shape[1]
             if pairs and pairs[0][0].index.size == n == pairs[0][1].index.size:
                 g, s = pairs.pop(0)
-                made.append(replace(layer, scale=View(g.name, g.index.reshape(-1)),
-                                    shift=View(s.name, s.index.reshape(-1))))
+                made.append(
+                    replace(
+                        layer,
+                        scale=View(g.name, g.index.reshape(-1)),
+                        shift=View(s.name, s.index.reshape(-1)),
+                    )
+                )
             else:
                 made.append(layer)
         if not pairs:

@@ -68,10 +68,12 @@ def output_delta(subject: Subject, layout: Layout, point: Point) -> Array | None
     entries = {view.name: view.index.tolist()}
     samples = layout.inputs(point.X).shape[0]
     try:
-        each = np.stack([
-            slopes(subject, part(point, layout.rows, [i]), entries).found[view.name][0]
-            for i in range(samples)
-        ])
+        each = np.stack(
+            [
+                slopes(subject, part(point, layout.rows, [i]), entries).found[view.name][0]
+                for i in range(samples)
+            ]
+        )
         whole = slopes(subject, point, entries).found[view.name][0]
     except (CallFailed, IndexError):
         return None
@@ -93,8 +95,10 @@ def _candidates(count: int) -> Iterator[tuple[str, ...]]:
 
 def measured_model(subject: Subject, taken: Sequence[Slopes]) -> MeasuredModel | None:
     """Find the layout and the hidden activations that explain the measured gradient."""
-    first = next((t for t in taken if all(
-        len(t.entries[n]) == a.size for n, a in subject.params.items())), None)
+    first = next(
+        (t for t in taken if all(len(t.entries[n]) == a.size for n, a in subject.params.items())),
+        None,
+    )
     if first is None:
         return None
     deadline = time.process_time() + SECONDS
@@ -125,8 +129,9 @@ def _fitting(
         "not listed", LOSSES["squared_error"], {batch.samples: np.array([1 / batch.samples])},
         known={keys(batch)[0]: delta},
     )  # fmt: skip
-    true = {n: found[0].reshape(np.shape(taken.point.params[n]))
-            for n, found in taken.found.items()}
+    true = {
+        n: found[0].reshape(np.shape(taken.point.params[n])) for n, found in taken.found.items()
+    }
     penalties = []
     with np.errstate(all="ignore"):
         done = model.run(batch)
@@ -138,9 +143,11 @@ def _fitting(
             found = match([given], [[made]], [batch.W[k]], [made], CLOSE)
             if found is None or found.factors is None or abs(found.factors[0] - 1) > 10 * CLOSE:
                 return None
-            penalties += [Penalty(k, "W", power, c / power)
-                          for power, c in zip((2, 1), found.extra, strict=False)
-                          if abs(c) > 100 * CLOSE]
+            penalties += [
+                Penalty(k, "W", power, c / power)
+                for power, c in zip((2, 1), found.extra, strict=False)
+                if abs(c) > 100 * CLOSE
+            ]
     return replace(model, penalties=tuple(penalties))
 
 

@@ -64,8 +64,9 @@ def _right(model: Model, single: Group) -> bool:
         if not np.allclose(single.dW[k], W, rtol=1e-6, atol=1e-9 * np.max(np.abs(W))):
             return False
         given = single.db[k]
-        if given is not None and not np.allclose(given, b, rtol=1e-6,
-                                                 atol=1e-9 * np.max(np.abs(b))):
+        if given is not None and not np.allclose(
+            given, b, rtol=1e-6, atol=1e-9 * np.max(np.abs(b))
+        ):
             return False
     return True
 

@@ -29,6 +29,7 @@ class Op:
         note: what is done, in a few words or a formula.
         cost: how unlikely; 1 is usual.
         free: whether a factor of two belongs to it.
+        also: a second mistake in the same product.
     """
 
     word: str
@@ -37,6 +38,7 @@ class Op:
     note: str
     cost: float = 1.0
     free: bool = False
+    also: Op | None = None
 
 
 Arrays = list[Array]
@@ -137,7 +139,10 @@ def _each_of(values: Arrays, formula: Callable[[Array], Array]) -> Arrays | None
 
 
 def _slopes_of_slopes(
-    groups: Sequence[Group], own: str, layer: int, variables: Mapping[str, Arrays]  # noqa: ARG001
+    groups: Sequence[Group],
+    own: str,
+    layer: int,
+    variables: Mapping[str, Arrays],  # noqa: ARG001
 ) -> Iterator[tuple[Op, Arrays]]:
     """Yield the slope taken of a cache that already holds the slope."""
     for form in "za":
@@ -159,8 +164,12 @@ def _products(S: Array, A: Array, own: str) -> Iterator[tuple[str, Array]]:
     if own == "tanh":
         pairs = [("A^T A", T, A), ("A A^T", A, T), ("A A", A, A)]
     elif own == "sigmoid":
-        pairs = [("A (1 - A)", A, other), ("(1 - A) A", other, A),
-                 ("A^T (1 - A)", T, other), ("A (1 - A)^T", A, other.swapaxes(1, 2))]
+        pairs = [
+            ("A (1 - A)", A, other),
+            ("(1 - A) A", other, A),
+            ("A^T (1 - A)", T, other),
+            ("A (1 - A)^T", A, other.swapaxes(1, 2)),
+        ]
     for text, left, right in pairs:
         if left.shape[2] == right.shape[1]:
             product = np.matmul(left, right)
@@ -176,6 +185,7 @@ def dot_slopes(groups: Sequence[Group], own: str, k: int) -> Iterator[tuple[Op, 
     """Yield Gram matrices in place of squares."""
     texts = [t for t, _ in _products(groups[0].true.A[k + 1], groups[0].true.A[k + 1], own)]
     for i, text in enumerate(texts):
+
         def pick(g: Group, i: int = i) -> Array | None:
             a = g.true.A[k + 1]
             return next((p for j, (_, p) in enumerate(_products(a, a, own)) if j == i), None)
@@ -228,8 +238,15 @@ def _loss_slopes(model: Model, groups: Sequence[Group]) -> Iterator[tuple[tuple[
             yield (Op("loss_gradient_mismatch", last, "delta", note, 1.0, True),), made
     if groups[0].factor.size > 1:
         for over in (True, False):
-            made = _each(groups, lambda g, o=over: model.loss.slope(  # type: ignore[misc]
-                g.true.A[-1], g.batch.Y) / (g.samples if o else 1))
+            made = _each(
+                groups,
+                lambda g, o=over: (
+                    model.loss.slope(  # type: ignore[misc]
+                        g.true.A[-1], g.batch.Y
+                    )
+                    / (g.samples if o else 1)
+                ),
+            )
             if made is not None:
                 note = "the weights of the classes are left out"
                 yield (Op("loss_gradient_mismatch", last, "delta", note, 1.0, True),), made
@@ -250,16 +267,22 @@ def output_signals(model: Model, groups: Sequence[Group]) -> list[Signal]:
     last = len(model.layout.layers) - 1
     found = [Signal([[g.true.D[-1] for g in groups]], [g.true.G for g in groups])]
     for ops, G in _loss_slopes(model, groups):
-        right = [model.output.back(g.true.Z[-1], g.true.A[-1], d)
-                 for g, d in zip(groups, G, strict=True)]
+        right = [
+            model.output.back(g.true.Z[-1], g.true.A[-1], d) for g, d in zip(groups, G, strict=True)
+        ]
         if ops:
             found.append(Signal([right], G, ops))
         find = _softmax_deltas if model.output.unit is None else _unit_deltas
         found += [Signal([d], G, (*ops, op)) for op, d in find(model, groups, G, right, last)]
     found += _error_deltas(model, groups, last)
     if model.output.axis not in (None, "units"):
-        op = Op("softmax_wrong_axis", last, "delta",
-                f"a - y, with a softmax over {model.output.axis}", 1.0)
+        op = Op(
+            "softmax_wrong_axis",
+            last,
+            "delta",
+            f"a - y, with a softmax over {model.output.axis}",
+            1.0,
+        )
         found.append(Signal([_error(groups)], [g.true.G for g in groups], (op,)))
     return sorted(found, key=lambda signal: signal.cost)
 
@@ -275,15 +298,19 @@ def _softmax_deltas(
     yield Op("softmax_jacobian_missing", last, "delta", "dL/da is passed on as dL/dz"), G
     yield Op("missing_output_derivative", last, "delta", "dL/da is passed on as dL/dz", 1.1), G
     yield (Op("softmax_jacobian_diagonal", last, "delta", "dL/da a (1 - a)"), _times(G, diagonal))
-    yield (Op("softmax_extra_derivative", last, "delta", "(a - y) a (1 - a)"),
-           _times(right, diagonal))
+    yield (
+        Op("softmax_extra_derivative", last, "delta", "(a - y) a (1 - a)"),
+        _times(right, diagonal),
+    )
     yield (Op("upstream_discarded", last, "delta", "the slope replaces dL/da"), diagonal)
     variables = {"z": [g.true.Z[-1] for g in groups], "a": [g.true.A[-1] for g in groups]}
     for op, slope in slope_choices(groups, "softmax", last, variables):
         if op.note.startswith("the slope formula of sigmoid for a, taken at a"):
             continue
-        yield Op(op.word, last, "delta", op.note + ", on top of the right delta",
-                 op.cost + 0.2), _times(right, slope)
+        yield (
+            Op(op.word, last, "delta", op.note + ", on top of the right delta", op.cost + 0.2),
+            _times(right, slope),
+        )
         yield Op(op.word, last, "delta", op.note, op.cost + 0.2), _times(G, slope)
 
 
@@ -308,8 +335,12 @@ def _unit_deltas(
         if own == "identity" and op.word == "derivative_at_wrong_variable":
             continue
         yield op, _times(G, values)
-    yield (Op("derivative_of_other_activation", last, "delta", "the slope is multiplied in twice",
-              1.3), _times(right, slope))
+    yield (
+        Op(
+            "derivative_of_other_activation", last, "delta", "the slope is multiplied in twice", 1.3
+        ),
+        _times(right, slope),
+    )
     yield from product_deltas(G, slope, last)
     yield from dot_output(groups, own, last, G)
 
@@ -336,8 +367,13 @@ def _error_deltas(model: Model, groups: Sequence[Group], last: int) -> list[Sign
                 continue
             e = [sign * x for x in _error(groups, factor=False)]
             d = [formula(x) for x in e]
-            op = Op("derivative_at_wrong_variable", last, "delta",
-                    f"the delta is the slope formula at {text} alone", 1.1)
+            op = Op(
+                "derivative_at_wrong_variable",
+                last,
+                "delta",
+                f"the delta is the slope formula at {text} alone",
+                1.1,
+            )
             found.append(Signal([d], [g.true.G for g in groups], (op,)))
             scaled = [v * np.mean(g.factor) for v, g in zip(d, groups, strict=True)]
             found.append(Signal([scaled], [g.true.G for g in groups], (op,)))
@@ -369,8 +405,9 @@ def incoming(
     def add(word: str, note: str, *arrays: Arrays | None, cost: float = 1.0) -> None:
         if all(a is not None for a in arrays):
             op = Op(word, k, "delta", note, cost)
-            found.append(((op,), [a for a in arrays if a is not None],
-                          (1.0, *[0.0] * (len(arrays) - 1))))
+            found.append(
+                ((op,), [a for a in arrays if a is not None], (1.0, *[0.0] * (len(arrays) - 1)))
+            )
 
     missing = "missing_output_derivative" if top else "missing_hidden_derivative"
     carried = "what is taken through the weights is dL/da of the layer above, without its slope"
@@ -378,24 +415,37 @@ def incoming(
         add(missing, carried, _propagated(above.pre, W))
     width = groups[0].true.A[k + 1].shape[2]
     error = _error(groups)
-    for values, text in ((above.delta, "the delta of the layer above"),
-                         (above.pre, "dL/da of the layer above"),
-                         (above.out_delta, "the output delta"), (above.out_pre, "dL/da"),
-                         (error, "the output error")):
+    for values, text in (
+        (above.delta, "the delta of the layer above"),
+        (above.pre, "dL/da of the layer above"),
+        (above.out_delta, "the output delta"),
+        (above.out_pre, "dL/da"),
+        (error, "the output error"),
+    ):
         add("hidden_delta_skips_weights", f"{text} is used as it is", _widened(values, width))
     steps = [g.dW[k + 1] for g in groups]
-    add("weights_updated_before_backprop", "the weights above were stepped first",
-        back, [-d for d in _propagated(above.delta, steps)])
-    add("backprop_through_wrong_matrix", "taken through the gradient of the weights",
-        _propagated(above.delta, steps))
+    add(
+        "weights_updated_before_backprop",
+        "the weights above were stepped first",
+        back,
+        [-d for d in _propagated(above.delta, steps)],
+    )
+    add(
+        "backprop_through_wrong_matrix",
+        "taken through the gradient of the weights",
+        _propagated(above.delta, steps),
+    )
     for j in range(len(model.layout.layers)):
         for transposed in (True, False):
             if j == k + 1 and transposed:
                 continue
             text = f"taken through W{j + 1}{' transposed' if not transposed else ''}"
-            add("backprop_through_wrong_matrix", text,
+            add(
+                "backprop_through_wrong_matrix",
+                text,
                 _through(above.delta, [g.batch.W[j] for g in groups], transposed, width),
-                cost=1.0 if j == k + 1 else 1.1)
+                cost=1.0 if j == k + 1 else 1.1,
+            )
     return found
 
 
@@ -409,8 +459,9 @@ def _propagated(delta: Arrays, W: Arrays) -> Arrays:
 
 def _through(delta: Arrays, W: Arrays, transposed: bool, width: int) -> Arrays | None:
     used = [w.swapaxes(1, 2) if transposed else w for w in W]
-    if any(d.shape[2] != w.shape[1] or w.shape[2] != width
-           for d, w in zip(delta, used, strict=True)):
+    if any(
+        d.shape[2] != w.shape[1] or w.shape[2] != width for d, w in zip(delta, used, strict=True)
+    ):
         return None
     return [np.matmul(d, w) for d, w in zip(delta, used, strict=True)]
 
@@ -423,9 +474,7 @@ def _widened(values: Arrays, width: int) -> Arrays | None:
     return None
 
 
-def hidden_signals(
-    model: Model, groups: Sequence[Group], above: Above, k: int
-) -> Iterator[Signal]:
+def hidden_signals(model: Model, groups: Sequence[Group], above: Above, k: int) -> Iterator[Signal]:
     """Yield deltas of a hidden layer, in no order."""
     own = model.hidden[k]
     right = [g.true.slopes[k] for g in groups]
@@ -436,8 +485,9 @@ def hidden_signals(
         for op, slope in others:
             yield Signal([_times(b, slope) for b in bases], bases[0], (*ops, op), expected)
         yield from _about_upstream(model, groups, ops, bases, expected, right, k)
-    yield Signal([right], ways[0][1][0],
-                 (Op("upstream_discarded", k, "delta", "the slope replaces dL/da"),))
+    yield Signal(
+        [right], ways[0][1][0], (Op("upstream_discarded", k, "delta", "the slope replaces dL/da"),)
+    )
     for op, slope in others:
         if op.cost <= 1.1 and op.word != "missing_hidden_derivative":
             both = (Op("upstream_discarded", k, "delta", "the slope replaces dL/da"), op)
@@ -452,17 +502,26 @@ def hidden_signals(
         for ops, bases, expected in ways:
             if len(bases) == 1:
                 leak = model.units[k].leak or 0.0
-                yield Signal([_times(bases[0], on), _times(bases[0], off)], bases[0],
-                             (*ops, op), (1.0, leak))
+                yield Signal(
+                    [_times(bases[0], on), _times(bases[0], off)], bases[0], (*ops, op), (1.0, leak)
+                )
 
 
 def _about_upstream(
-    model: Model, groups: Sequence[Group], ops: tuple[Op, ...], bases: list[Arrays],
-    expected: tuple[float, ...], right: Arrays, k: int,
+    model: Model,
+    groups: Sequence[Group],
+    ops: tuple[Op, ...],
+    bases: list[Arrays],
+    expected: tuple[float, ...],
+    right: Arrays,
+    k: int,
 ) -> Iterator[Signal]:
     """Yield the slope taken at what comes in, which differs from candidate to candidate."""
     own = model.hidden[k]
     variables = {"dL/da": bases[0], "minus dL/da": [-b for b in bases[0]]}
+    # Programs that divide by m last have m times as much here.
+    whole = [b * g.samples for b, g in zip(bases[0], groups, strict=True)]
+    variables |= {"m dL/da": whole, "minus m dL/da": [-w for w in whole]}
     width = right[0].shape[2]
     error = _widened(_error(groups, factor=False), width)
     if error is not None:
@@ -474,16 +533,19 @@ def _about_upstream(
         for text, values in variables.items():
             slope = _each_of(values, formula)
             if slope is not None:
-                op = Op("derivative_at_wrong_variable", k, "delta",
-                        _formula_text(own, form, text), 1.1)
+                op = Op(
+                    "derivative_at_wrong_variable", k, "delta", _formula_text(own, form, text), 1.1
+                )
                 yield Signal([_times(b, slope) for b in bases], bases[0], (*ops, op), expected)
 
 
 def _other_slopes(model: Model, groups: Sequence[Group], k: int) -> list[tuple[Op, Arrays]]:
     own = model.hidden[k]
     shape = groups[0].true.Z[k].shape
-    variables = {"z": [g.true.Z[k] for g in groups],
-                 "a": [model.units[k].value(g.true.Z[k]) for g in groups]}
+    variables = {
+        "z": [g.true.Z[k] for g in groups],
+        "a": [model.units[k].value(g.true.Z[k]) for g in groups],
+    }
     for j in range(len(model.layout.layers)):
         if j != k and groups[0].true.Z[j].shape == shape:
             variables[f"z{j + 1}"] = [g.true.Z[j] for g in groups]
@@ -523,20 +585,27 @@ def weight_grads(
     right = outer([g.true.A[k] for g in groups], delta)
     n_in, n_out = right[0].shape[1:]
     if n_in == n_out:
-        yield (Op("weight_grad_transposed", k, "W", "dW is transposed"),
-               [d.swapaxes(1, 2) for d in right])
+        yield (
+            Op("weight_grad_transposed", k, "W", "dW is transposed"),
+            [d.swapaxes(1, 2) for d in right],
+        )
     if not _same(pre, delta):
         last = k == len(model.layout.layers) - 1
         word = "missing_output_derivative" if last else "missing_hidden_derivative"
-        yield (Op(word, k, "W", "dW is made of dL/da, without the slope"),
-               outer([g.true.A[k] for g in groups], pre))
+        yield (
+            Op(word, k, "W", "dW is made of dL/da, without the slope"),
+            outer([g.true.A[k] for g in groups], pre),
+        )
     for word, text, values, cost in _operands(model, groups, k):
         if values[0].shape[1] == delta[0].shape[1] and values[0].shape[2] == n_in:
             made = outer(values, delta)
             yield Op(word, k, "W", f"dW takes {text} for a{k}", cost), made
             if n_in == n_out:
-                yield (Op(word, k, "W", f"dW takes {text} for a{k}, transposed", cost + 0.4),
-                       [d.swapaxes(1, 2) for d in made])
+                also = Op("weight_grad_transposed", k, "W", "dW is transposed")
+                yield (
+                    Op(word, k, "W", f"dW takes {text} for a{k}", cost, also=also),
+                    [d.swapaxes(1, 2) for d in made],
+                )
     yield from _elementwise_grads(groups, delta, k)
 
 
@@ -560,8 +629,12 @@ def _operands(
                 text = f"the slope formula for {form} at {name}{k}"
                 yield "inplace_derivative_overwrites_cache", text, taken, 1.15
         yield "weight_grad_wrong_operand", f"z{k}", [g.true.Z[k - 1] for g in groups], 1.0
-        yield "weight_grad_wrong_operand", f"the delta of layer {k}", [
-            g.true.D[k - 1] for g in groups], 1.1
+        yield (
+            "weight_grad_wrong_operand",
+            f"the delta of layer {k}",
+            [g.true.D[k - 1] for g in groups],
+            1.1,
+        )
     for j in range(layers + 1):
         if j != k:
             text = "x" if j == 0 else f"a{j}"
@@ -574,8 +647,7 @@ def _operands(
     for j, W in enumerate(zip(*[g.batch.W for g in groups], strict=True)):
         yield "weight_grad_wrong_operand", f"W{j + 1}", list(W), 1.0
         yield ("weight_grad_wrong_operand", f"W{j + 1}", [w.swapaxes(1, 2) for w in W], 1.0)
-    yield "weight_grad_wrong_operand", "ones", [
-        np.ones_like(g.true.A[k]) for g in groups], 1.1
+    yield "weight_grad_wrong_operand", "ones", [np.ones_like(g.true.A[k]) for g in groups], 1.1
 
 
 def _elementwise_grads(
@@ -593,13 +665,19 @@ def _elementwise_grads(
         if all(p.shape[1:] == (n_in, n_out) for p in product):
             yield Op("dot_instead_of_elementwise", k, "W", note, 1.1), product
         elif all(p.shape[1:] == (n_out, n_in) for p in product):
-            yield (Op("dot_instead_of_elementwise", k, "W", note, 1.1),
-                   [p.swapaxes(1, 2) for p in product])
-    yield (Op("weight_grad_wrong_operand", k, "W", "the summed delta is multiplied with W"),
-           [w * np.sum(d, axis=1, keepdims=True) for w, d in zip(W, delta, strict=True)])
+            yield (
+                Op("dot_instead_of_elementwise", k, "W", note, 1.1),
+                [p.swapaxes(1, 2) for p in product],
+            )
+    yield (
+        Op("weight_grad_wrong_operand", k, "W", "the summed delta is multiplied with W"),
+        [w * np.sum(d, axis=1, keepdims=True) for w, d in zip(W, delta, strict=True)],
+    )
     right = outer(a, delta)
-    yield (Op("weight_grad_wrong_operand", k, "W", "dW is multiplied with W", 1.1),
-           _times(W, right))
+    yield (
+        Op("weight_grad_wrong_operand", k, "W", "dW is multiplied with W", 1.1),
+        _times(W, right),
+    )
 
 
 def bias_grads(
@@ -609,11 +687,15 @@ def bias_grads(
     n = delta[0].shape[2]
     total = [np.sum(d, axis=(1, 2), keepdims=True) for d in delta]
     if n > 1:
-        yield (Op("bias_grad_missing_axis", k, "b", "one sum over everything"),
-               [np.broadcast_to(t, (len(t), 1, n)) for t in total])
+        yield (
+            Op("bias_grad_missing_axis", k, "b", "one sum over everything"),
+            [np.broadcast_to(t, (len(t), 1, n)) for t in total],
+        )
     if all(d.shape[1] == n for d in delta) and n > 1:
-        yield (Op("bias_grad_wrong_axis", k, "b", "summed over units"),
-               [np.sum(d, axis=2)[:, None, :] for d in delta])
+        yield (
+            Op("bias_grad_wrong_axis", k, "b", "summed over units"),
+            [np.sum(d, axis=2)[:, None, :] for d in delta],
+        )
     wrong = "bias_grad_wrong_formula"
     yield Op(wrong, k, "b", "made of dL/da, without the slope"), [_summed(p) for p in pre]
     for text, values in _bias_operands(model, groups, delta, k):
@@ -623,8 +705,10 @@ def bias_grads(
         if j != k and d[0].shape[2] == n:
             yield Op(wrong, k, "b", f"made of the delta of layer {j + 1}"), [_summed(x) for x in d]
     for i, text in ((0, "first"), (-1, "last")):
-        yield Op(wrong, k, "b", f"the delta of the {text} sample alone"), [
-            d[:, [i], :] for d in delta]
+        yield (
+            Op(wrong, k, "b", f"the delta of the {text} sample alone"),
+            [d[:, [i], :] for d in delta],
+        )
 
 
 def _summed(d: Array) -> Array:
@@ -636,10 +720,14 @@ def _bias_operands(
 ) -> Iterator[tuple[str, Arrays]]:
     a = [g.true.A[k] for g in groups]
     right = outer(a, delta)
-    yield "multiplied with the inputs of the layer", [
-        np.sum(d, axis=1, keepdims=True) for d in right]
-    yield "multiplied with the mean of the inputs of the layer", [
-        np.mean(d, axis=1, keepdims=True) for d in right]
+    yield (
+        "multiplied with the inputs of the layer",
+        [np.sum(d, axis=1, keepdims=True) for d in right],
+    )
+    yield (
+        "multiplied with the mean of the inputs of the layer",
+        [np.mean(d, axis=1, keepdims=True) for d in right],
+    )
     hidden = k < len(model.units)
     b = [g.batch.b[k] for g in groups]
     unit = model.units[k] if hidden else model.output.unit
@@ -651,9 +739,15 @@ def _bias_operands(
     if unit is not None:
         yield "multiplied with the slope at b", _times([unit.slope_at_z(x) for x in values], sums)
         if unit.slope_at_a:
-            yield "multiplied with the slope formula at b", _times(
-                [unit.slope_at_a(x) for x in values], sums)
-    yield "multiplied with z", [_summed(d * g.true.Z[k])
-                                for d, g in zip(delta, groups, strict=True)]
-    yield "multiplied with a", [_summed(d * g.true.A[k + 1])
-                                for d, g in zip(delta, groups, strict=True)]
+            yield (
+                "multiplied with the slope formula at b",
+                _times([unit.slope_at_a(x) for x in values], sums),
+            )
+    yield (
+        "multiplied with z",
+        [_summed(d * g.true.Z[k]) for d, g in zip(delta, groups, strict=True)],
+    )
+    yield (
+        "multiplied with a",
+        [_summed(d * g.true.A[k + 1]) for d, g in zip(delta, groups, strict=True)],
+    )

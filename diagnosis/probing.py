@@ -23,7 +23,7 @@ def random_params(params: Mapping[str, Array], rng: Generator) -> dict[str, Arra
     for name, array in params.items():
         noise = np.asarray(rng.standard_normal(array.shape))
         if _is_matrix(array) or array.size > 40 * max(1, array.ndim):
-            fan = max(array.shape) if array.ndim > 1 else array.size ** 0.5
+            fan = max(array.shape) if array.ndim > 1 else array.size**0.5
             drawn[name] = noise / np.sqrt(fan)
         else:
             size = 1 + 0.3 * rng.standard_normal(array.shape)
@@ -56,9 +56,7 @@ class Probes:
 
     def point(self, *, inputs: bool = True) -> Point:
         """Draw a point; with normal inputs if the subject takes them, unless told not to."""
-        point = Point(
-            random_params(self.subject.params, self.rng), self.subject.X, self.subject.Y
-        )
+        point = Point(random_params(self.subject.params, self.rng), self.subject.X, self.subject.Y)
         return self.with_inputs(point) if inputs and self.free_inputs else point
 
     def points(self, count: int) -> list[Point]:

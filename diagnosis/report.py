@@ -22,8 +22,9 @@ def network(model: Model, samples: int) -> str:
     """Return a model in one line: `2 -> 10 tanh -> 1 sigmoid, cross-entropy averaged over 200`."""
     widths = model.layout.widths
     units = [*model.hidden, model.output_name]
-    chain = " -> ".join([str(widths[0]), *(f"{n} {u}" for n, u in
-                                           zip(widths[1:], units, strict=True))])
+    chain = " -> ".join(
+        [str(widths[0]), *(f"{n} {u}" for n, u in zip(widths[1:], units, strict=True))]
+    )
     return f"{chain}, {model.loss_name.replace('_', ' ')} {_reduction(model, samples)}"
 
 
@@ -73,15 +74,20 @@ def text(answer: Answer) -> str:
     if answer.model is not None:
         lines[0] = f"{answer.subject}   {network(answer.model, answer.samples)}"
     if answer.checks:
-        lines.append(textwrap.fill("   ".join(a.replace(" ", "\0") for a in _arrays(answer)),
-                                   WIDTH).replace("\0", " "))
+        lines.append(
+            textwrap.fill("   ".join(a.replace(" ", "\0") for a in _arrays(answer)), WIDTH).replace(
+                "\0", " "
+            )
+        )
     lines.append(KINDS[answer.kind])
     for finding in answer.findings:
         lines += ["", *_finding(finding)]
     ends = _ends(answer)
     lines += ["", ends] if ends else []
     extra = [*answer.side_effects, *answer.notes]
-    lines += ["", *(_wrapped(f"Note: {note}.".replace("..", ".")) for note in extra)] if extra else []
+    lines += (
+        ["", *(_wrapped(f"Note: {note}.".replace("..", ".")) for note in extra)] if extra else []
+    )
     return "\n".join(lines)
 
 
@@ -104,13 +110,17 @@ def markdown(answer: Answer) -> str:
         lines += [f"Your network: {network(answer.model, answer.samples)}.", ""]
     if answer.checks:
         lines += ["| array | relative error | |", "| --- | --- | --- |"]
-        lines += [f"| `{n}` | {c.error:.1e} | {'ok' if c.ok else '**wrong**'} |"
-                  for n, c in answer.checks.items()]
+        lines += [
+            f"| `{n}` | {c.error:.1e} | {'ok' if c.ok else '**wrong**'} |"
+            for n, c in answer.checks.items()
+        ]
         lines.append("")
     for finding in answer.findings:
         lines += [f"- **{finding.defect}** ({finding.layer}): {finding.why} *{finding.fix}*"]
-        lines += [f"  - or {' with '.join(a.defects)}: {a.why}. {a.tell_apart}"
-                  for a in finding.alternatives]
+        lines += [
+            f"  - or {' with '.join(a.defects)}: {a.why}. {a.tell_apart}"
+            for a in finding.alternatives
+        ]
     ends = _ends(answer)
     lines += ["", ends] if ends else []
     lines += [f"- {note}" for note in (*answer.side_effects, *answer.notes)]

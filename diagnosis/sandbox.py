@@ -86,7 +86,9 @@ class Sandbox:
         self._drain = _Drain(self._process.stdout)
         self._drain.start()
         try:
-            self._reply(time.monotonic() + seconds, f"within {seconds:g} seconds while it was loaded")
+            self._reply(
+                time.monotonic() + seconds, f"within {seconds:g} seconds while it was loaded"
+            )
         except BaseException:
             self.close()
             raise
@@ -148,8 +150,12 @@ class Sandbox:
 def _environment() -> dict[str, str]:
     environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
     threads = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-    return environment | dict.fromkeys(threads, "1") | {
-        "MPLBACKEND": "Agg",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONHASHSEED": "0",
-    }
+    return (
+        environment
+        | dict.fromkeys(threads, "1")
+        | {
+            "MPLBACKEND": "Agg",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONHASHSEED": "0",
+        }
+    )

@@ -33,6 +33,7 @@ from diagnosis.operators import (
 
 EXACT = 2e-7
 NOTHING = 1e-12
+LEFT_OUT = 1e-6
 UNEXPLAINED = 2.5
 AGAIN = 0.3
 OTHER_PART = 0.7
@@ -69,7 +70,14 @@ class Match:
         """Of the array alone."""
         if self.factors is None:
             return UNEXPLAINED
-        return self.op.cost if self.op else 0.0
+        return sum(op.cost for op in self.ops)
+
+    @property
+    def ops(self) -> tuple[Op, ...]:
+        """What is wrong, one mistake or two."""
+        if self.op is None:
+            return ()
+        return (self.op, self.op.also) if self.op.also else (self.op,)
 
 
 @dataclass(frozen=True)
@@ -89,7 +97,7 @@ class State:
     @property
     def all_ops(self) -> tuple[Op, ...]:
         """Everything wrong, arrays included."""
-        own = [m.op for m in (*self.W, *self.b) if m is not None and m.op]
+        own = [op for m in (*self.W, *self.b) if m is not None for op in m.ops]
         return (*self.ops, *own)
 
     @property
@@ -137,8 +145,7 @@ def match(
         return None
     zeros = [_zero(g, t) for g, t in zip(given, true, strict=True)]
     if any(zeros):
-        same = all(zeros) and all(
-            _zero(d, t) for b in bases for d, t in zip(b, true, strict=True))
+        same = all(zeros) and all(_zero(d, t) for b in bases for d, t in zip(b, true, strict=True))
         return Match((1.0,) * len(given)) if same else None
     factors: list[float] = []
     weights: tuple[float, ...] = (1.0,)
@@ -154,7 +161,7 @@ def match(
             found = _fit(y, D, _columns(own[i]), exact)
             if found is None or (i and not extra):
                 return None
-            extra = extra or tuple(found[0][len(D):])
+            extra = extra or tuple(found[0][len(D) :])
         factors.append(found[0][0])
         rest = max(rest, found[1])
         if not i:
@@ -204,14 +211,19 @@ class Search:
     """
 
     def __init__(
-        self, model: Model, groups: Sequence[Group], *, exact: float = EXACT,
+        self,
+        model: Model,
+        groups: Sequence[Group],
+        *,
+        exact: float = EXACT,
         seconds: float = SECONDS,
     ) -> None:
         self.model, self.groups, self.exact = model, groups, exact
         self.deadline = time.process_time() + seconds
         layers = range(len(model.layout.layers))
-        self.true_W = [outer([g.true.A[k] for g in groups], [g.true.D[k] for g in groups])
-                       for k in layers]
+        self.true_W = [
+            outer([g.true.A[k] for g in groups], [g.true.D[k] for g in groups]) for k in layers
+        ]
         self.true_b = [[_bias_sums(g, g.true.D[k], k) for g in groups] for k in layers]
 
     def run(self) -> list[State]:
@@ -231,9 +243,7 @@ class Search:
 
     # --- one layer
 
-    def _layer(
-        self, k: int, pairs: Sequence[tuple[State | None, list[Signal]]]
-    ) -> list[State]:
+    def _layer(self, k: int, pairs: Sequence[tuple[State | None, list[Signal]]]) -> list[State]:
         made: list[State] = []
         best = min((s.cost if s else 0.0 for s, _ in pairs), default=0.0)
         for state, signals in pairs:
@@ -262,8 +272,13 @@ class Search:
             for extended in self._completed(k, state, usable, W, b):
                 found.append(extended)
                 bound = min(bound, self._own_cost(state, extended) + MARGIN)
+        least = 1 if self.groups[0].db[k] is None else 2
         for signal in left[:TRIED]:
-            if signal.cost > TWICE or signal.cost + 2 > bound or time.process_time() > self.deadline:
+            if (
+                signal.cost > TWICE
+                or signal.cost + least > bound
+                or time.process_time() > self.deadline
+            ):
                 break
             for extended in self._wrong_both(k, state, signal):
                 found.append(extended)
@@ -286,7 +301,7 @@ class Search:
 
     def _own_cost(self, before: State | None, after: State) -> float:
         """What a layer adds; a factor that is new here counts, as it needs a reason too."""
-        new = after.ops[len(before.ops):] if before else after.ops
+        new = after.ops[len(before.ops) :] if before else after.ops
         own = [after.W[0], after.b[0]]
         above = before.W[0].factors if before else None
         known = above or (1.0,) * len(self.groups)
@@ -301,8 +316,13 @@ class Search:
         """Take a signal through a layer's batch norm, if it has one."""
         if k not in self.model.norms:
             return signal
-        through = [[self.model.through_norm(k, s, g.batch, g.true.linear)
-                    for s, g in zip(basis, self.groups, strict=True)] for basis in signal.bases]
+        through = [
+            [
+                self.model.through_norm(k, s, g.batch, g.true.linear)
+                for s, g in zip(basis, self.groups, strict=True)
+            ]
+            for basis in signal.bases
+        ]
         return replace(signal, bases=through)
 
     def _wrong_norms(self, k: int, signals: Sequence[Signal]) -> list[Signal]:
@@ -311,31 +331,61 @@ class Search:
         for signal in signals:
             if signal.cost > 1 or len(signal.bases) > 1:
                 continue
-            paths = [self.model.norm_paths(k, s, g.batch, g.true.linear)
-                     for s, g in zip(signal.bases[0], self.groups, strict=True)]
-            op = Op("batchnorm_backward_wrong", k, "delta",
-                    "the paths through mean and variance are not added in full")
-            made.append(Signal([list(path) for path in zip(*paths, strict=True)], signal.pre,
-                               (*signal.ops, op), (1.0, 1.0, 1.0)))
+            paths = [
+                self.model.norm_paths(k, s, g.batch, g.true.linear)
+                for s, g in zip(signal.bases[0], self.groups, strict=True)
+            ]
+            op = Op(
+                "batchnorm_backward_wrong",
+                k,
+                "delta",
+                "the paths through mean and variance are not added in full",
+            )
+            made.append(
+                Signal(
+                    [list(path) for path in zip(*paths, strict=True)],
+                    signal.pre,
+                    (*signal.ops, op),
+                    (1.0, 1.0, 1.0),
+                )
+            )
         return made
 
     def _right(self, k: int, signal: Signal) -> tuple[Match | None, Match | None, Signal]:
         """Match dW and db by the right formulas; settle what combination of bases it is."""
         A = [g.true.A[k] for g in self.groups]
-        W = match([g.dW[k] for g in self.groups], [outer(A, b) for b in signal.bases],
-                  [g.batch.W[k] for g in self.groups], self.true_W[k], self.exact)
+        W = match(
+            [g.dW[k] for g in self.groups],
+            [outer(A, b) for b in signal.bases],
+            [g.batch.W[k] for g in self.groups],
+            self.true_W[k],
+            self.exact,
+        )
+        if W is not None and _is_no_leak(signal, W):
+            W = None
         if W is not None:
             signal = _settled(signal, W.weights)
             W = replace(W, weights=(1.0,))
-        b = self._bias(k, [_bias_sums(g, d, k) for g, d in zip(self.groups, signal.bases[0],
-                                                              strict=True)]) \
-            if len(signal.bases) == 1 else None
+        b = (
+            self._bias(
+                k, [_bias_sums(g, d, k) for g, d in zip(self.groups, signal.bases[0], strict=True)]
+            )
+            if len(signal.bases) == 1
+            else None
+        )
         if len(signal.bases) > 1 and self.groups[0].db[k] is not None:
             given = [g.db[k] for g in self.groups]
-            bases = [[_bias_sums(g, d, k) for g, d in zip(self.groups, basis, strict=True)]
-                     for basis in signal.bases]
-            b = match(given, bases, [g.batch.b[k] for g in self.groups],  # type: ignore[arg-type]
-                      self.true_b[k], self.exact)
+            bases = [
+                [_bias_sums(g, d, k) for g, d in zip(self.groups, basis, strict=True)]
+                for basis in signal.bases
+            ]
+            b = match(
+                given,
+                bases,
+                [g.batch.b[k] for g in self.groups],  # type: ignore[arg-type]
+                self.true_b[k],
+                self.exact,
+            )
             if b is not None:
                 signal = _settled(signal, b.weights)
                 b = replace(b, weights=(1.0,))
@@ -364,14 +414,24 @@ class Search:
 
     def _weight_matches(self, k: int, signal: Signal) -> list[Match]:
         return self._cheapest(
-            (op, match([g.dW[k] for g in self.groups], [made],
-                       [g.batch.W[k] for g in self.groups], self.true_W[k], self.exact))
-            for op, made in weight_grads(self.model, self.groups, signal.bases[0], signal.pre, k))
+            (
+                op,
+                match(
+                    [g.dW[k] for g in self.groups],
+                    [made],
+                    [g.batch.W[k] for g in self.groups],
+                    self.true_W[k],
+                    self.exact,
+                ),
+            )
+            for op, made in weight_grads(self.model, self.groups, signal.bases[0], signal.pre, k)
+        )
 
     def _bias_matches(self, k: int, signal: Signal) -> list[Match]:
         return self._cheapest(
             (op, self._bias(k, made))
-            for op, made in bias_grads(self.model, self.groups, signal.bases[0], signal.pre, k))
+            for op, made in bias_grads(self.model, self.groups, signal.bases[0], signal.pre, k)
+        )
 
     def _cheapest(self, tried: Iterable[tuple[Op, Match | None]]) -> list[Match]:
         hits = [replace(found, op=op) for op, found in tried if found is not None]
@@ -410,8 +470,17 @@ class Search:
         W, b = _absolute(W, above), None if b is None else _absolute(b, above)
         if state is None:
             return State(delta, pre, signal.ops, (W,), (b,), delta, pre, unexplained, scale)
-        return State(delta, pre, (*state.ops, *signal.ops), (W, *state.W), (b, *state.b),
-                     state.out_delta, state.out_pre, (*unexplained, *state.unexplained), scale)
+        return State(
+            delta,
+            pre,
+            (*state.ops, *signal.ops),
+            (W, *state.W),
+            (b, *state.b),
+            state.out_delta,
+            state.out_pre,
+            (*unexplained, *state.unexplained),
+            scale,
+        )
 
 
 def _agreed(W: Match, b: Match | None) -> tuple[float, ...] | None:
@@ -429,16 +498,23 @@ def _absolute(found: Match, scale: tuple[float, ...]) -> Match:
     """Return a match with its factors as if no delta above had been scaled."""
     if found.factors is None:
         return found
-    return replace(found, factors=tuple(
-        f * s for f, s in zip(found.factors, scale, strict=True)))
+    return replace(found, factors=tuple(f * s for f, s in zip(found.factors, scale, strict=True)))
+
+
+def _is_no_leak(signal: Signal, found: Match) -> bool:
+    """Whether the slope fitted on the negative side is that of a slope left out, or of ReLU."""
+    leaks = any(op.word == "leaky_slope_mismatch" for op in signal.ops)
+    return leaks and len(found.weights) > 1 and abs(found.weights[-1] - 1) < LEFT_OUT
 
 
 def _settled(signal: Signal, weights: Sequence[float]) -> Signal:
     """Combine the bases of a signal into one."""
     if len(signal.bases) == 1:
         return signal
-    combined = [sum(w * b for w, b in zip(weights, arrays, strict=True))
-                for arrays in zip(*signal.bases, strict=True)]
+    combined = [
+        sum(w * b for w, b in zip(weights, arrays, strict=True))
+        for arrays in zip(*signal.bases, strict=True)
+    ]
     ops = tuple(replace(op, note=_with_value(op, weights)) for op in signal.ops)
     return replace(signal, bases=[combined], ops=ops, expected=(1.0,))  # type: ignore[list-item]
 

@@ -55,13 +55,23 @@ def from_the_model(subject: Subject, model: Model) -> Iterator[Finding]:
     for k, layer in enumerate(model.layout.layers):
         if layer.b is not None and layer.b.index.ndim == 2 and layer.b.index.shape[0] > 1:
             shape = subject.params[layer.b.name].shape
-            yield Finding("bias_per_sample", (layer.b.name,), layer_words(model, k), 0.0,
-                          f"{layer.b.name} has shape {shape} for {layer.b.index.shape[0]} samples.")
+            yield Finding(
+                "bias_per_sample",
+                (layer.b.name,),
+                layer_words(model, k),
+                0.0,
+                f"{layer.b.name} has shape {shape} for {layer.b.index.shape[0]} samples.",
+            )
     yield from _range(subject, model)
     if model.output.axis in ("samples", "everything"):
         last = len(model.layout.layers) - 1
-        yield Finding("softmax_wrong_axis", (), layer_words(model, last), 0.0,
-                      f"It is normalized over {model.output.axis}; the gradient belongs to that.")
+        yield Finding(
+            "softmax_wrong_axis",
+            (),
+            layer_words(model, last),
+            0.0,
+            f"It is normalized over {model.output.axis}; the gradient belongs to that.",
+        )
 
 
 def _range(subject: Subject, model: Model) -> Iterator[Finding]:
@@ -90,13 +100,23 @@ def silent(subject: Subject, model: Model, params: dict[str, Array]) -> Iterator
     for k in range(last):
         if model.hidden[k] in SILENT_AT_ZERO and np.all(Z[k] <= 0):
             name = model.layout.layers[k].W.name
-            yield Finding("dead_units", (name,), layer_words(model, k), 0.0,
-                          f"All {A[k + 1].shape[2]} units give 0 on all {A[0].shape[1]} samples.")
+            yield Finding(
+                "dead_units",
+                (name,),
+                layer_words(model, k),
+                0.0,
+                f"All {A[k + 1].shape[2]} units give 0 on all {A[0].shape[1]} samples.",
+            )
             return
     if model.output_name == "relu" and np.all(Z[last] <= 0):
         name = model.layout.layers[last].W.name
-        yield Finding("relu_output_dead", (name,), layer_words(model, last), 0.0,
-                      f"The output is 0 on all {A[0].shape[1]} samples, so every gradient is 0.")
+        yield Finding(
+            "relu_output_dead",
+            (name,),
+            layer_words(model, last),
+            0.0,
+            f"The output is 0 on all {A[0].shape[1]} samples, so every gradient is 0.",
+        )
 
 
 def symmetric(subject: Subject, model: Model) -> Finding | None:
@@ -112,8 +132,13 @@ def symmetric(subject: Subject, model: Model) -> Finding | None:
     where = ", ".join(layer_words(model, k) for k in alike)
     if zero or all(not np.any(layers[k].W.read(params)) for k in alike):
         return Finding("zero_init", names, where, 0.0, "The weights are 0 at the start.")
-    return Finding("symmetric_init", names, where, 0.0,
-                   "Weights in, biases and weights out of all its units are equal.")
+    return Finding(
+        "symmetric_init",
+        names,
+        where,
+        0.0,
+        "Weights in, biases and weights out of all its units are equal.",
+    )
 
 
 def _alike(params: dict[str, Array], layers: tuple[object, ...], k: int) -> bool:

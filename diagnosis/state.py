@@ -39,7 +39,9 @@ class State:
     masks: list[Array] = field(default_factory=list)
     random: bool = False
 
-    def findings(self, checks: Mapping[str, ArrayCheck], start: Mapping[str, Array]) -> list[Finding]:  # noqa: ARG002
+    def findings(
+        self, checks: Mapping[str, ArrayCheck], start: Mapping[str, Array]
+    ) -> list[Finding]:  # noqa: ARG002
         """Return the defects that state and types make."""
         found = []
         if self.adding:
@@ -145,16 +147,24 @@ def masks(subject: Subject, one: Point, two: Point) -> list[Array]:
         values = np.unique(array)
         if array.ndim != 2 or len(values) != 2 or values[0] != 0:
             continue
-        if any(array.shape in (o.shape, o.T.shape) and
-               (np.array_equal(array, o) or np.array_equal(array, o.T)) for o in others):
+        if any(
+            array.shape in (o.shape, o.T.shape)
+            and (np.array_equal(array, o) or np.array_equal(array, o.T))
+            for o in others
+        ):
             continue
         same = any(np.array_equal(array, np.asarray(s["array"], float)) for s in second)
-        known = any(np.array_equal(array != 0, f != 0) for f in found
-                    if f.shape == array.shape)
+        known = any(np.array_equal(array != 0, f != 0) for f in found if f.shape == array.shape)
         if same and not known:
             found.append(array)
         elif same:
             # The scaled form of a mask that was seen as zeros and ones.
-            found = [array if f.shape == array.shape and np.array_equal(array != 0, f != 0)
-                     and array.max() != 1 else f for f in found]
+            found = [
+                array
+                if f.shape == array.shape
+                and np.array_equal(array != 0, f != 0)
+                and array.max() != 1
+                else f
+                for f in found
+            ]
     return found

@@ -99,8 +99,12 @@ def _before(subject: Subject, model: Model | None, probes: Probes) -> list[Findi
 
 
 def _trained(
-    subject: Subject, *, params: dict[str, Array] | None = None, X: Array | None = None,
-    shared: bool = False, **changes: Any,
+    subject: Subject,
+    *,
+    params: dict[str, Array] | None = None,
+    X: Array | None = None,
+    shared: bool = False,
+    **changes: Any,
 ) -> Run | None:
     point = Point(params or subject.params, subject.X if X is None else X, subject.Y)
     try:
@@ -138,8 +142,14 @@ def _prior(subject: Subject, model: Model | None) -> float:
     if factor is None:
         return float("inf")
     with np.errstate(all="ignore"):
-        value = float(np.sum(model.core(np.clip(middle, 1e-12, 1 - 1e-12) if "cross" in
-                                        model.loss_name else middle, y) * factor))
+        value = float(
+            np.sum(
+                model.core(
+                    np.clip(middle, 1e-12, 1 - 1e-12) if "cross" in model.loss_name else middle, y
+                )
+                * factor
+            )
+        )
     start = float(subject.losses([subject.start])[0])
     return value if np.isfinite(value) else start
 
@@ -172,7 +182,8 @@ def _confirmed(finding: Finding, case: Case) -> bool:
     if word == "shared_parameter_array":
         together = case.train(shared=True)
         return together is None or not np.allclose(
-            together.curve, case.run.curve, rtol=1e-9, equal_nan=True)
+            together.curve, case.run.curve, rtol=1e-9, equal_nan=True
+        )
     return True
 
 
@@ -241,10 +252,14 @@ def _log(case: Case) -> tuple[Finding, Run | None] | None:
         return None
     if max(float(np.abs(p).max()) for p in case.run.params.values()) > 1e6:
         return None
-    bad = int(np.argmin(np.isfinite(case.run.curve))) if not np.isfinite(
-        case.run.curve).all() else len(case.run.curve)
+    bad = (
+        int(np.argmin(np.isfinite(case.run.curve)))
+        if not np.isfinite(case.run.curve).all()
+        else len(case.run.curve)
+    )
     return _log_of_zero(
-        f"At step {bad} the loss stops being a number while all parameters are finite."), None
+        f"At step {bad} the loss stops being a number while all parameters are finite."
+    ), None
 
 
 def _rate(case: Case) -> tuple[str, str, float] | None:
@@ -273,8 +288,11 @@ def _step(case: Case) -> tuple[Finding, Run | None] | None:
     plain = _descended(case, rate[2])
     if not _worse(case, plain) and not (wrong and plain is not None):
         return None
-    note = "The first step goes up the gradient." if wrong else (
-        f"Plain steps with the same gradients and rate, {rate[2]:g}, reach a lower loss.")
+    note = (
+        "The first step goes up the gradient."
+        if wrong
+        else (f"Plain steps with the same gradients and rate, {rate[2]:g}, reach a lower loss.")
+    )
     return _finding("optimizer_wrong", case, plain, note)
 
 
@@ -298,8 +316,9 @@ def _uphill(case: Case, first: Run, rate: float) -> bool:  # noqa: ARG001
 def _descended(case: Case, rate: float) -> Run | None:
     steps = min(_count(case), 5000)
     try:
-        told = case.subject.ask("descend", seconds=SECONDS, steps=steps, lr=rate,
-                                **case.subject.start._asdict())
+        told = case.subject.ask(
+            "descend", seconds=SECONDS, steps=steps, lr=rate, **case.subject.start._asdict()
+        )
     except SubjectFailed:
         return None
     curve = np.asarray(told["losses"], float)

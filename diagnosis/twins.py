@@ -57,9 +57,13 @@ def _shows(op: Op, model: Model, group: Group, write: Mapping[str, Any]) -> bool
     before, after = write["before"], write["after"]
     last = len(model.layout.layers) - 1
     if op.word == "derivative_at_activation":
-        return _equal(before, true.Z[k][0]) and not _equal(after, true.Z[k][0]) and (
-            _equal(after, true.A[k + 1][0])
-            or (k < last and _equal(after, model.units[k].value(true.Z[k][0])))
+        return (
+            _equal(before, true.Z[k][0])
+            and not _equal(after, true.Z[k][0])
+            and (
+                _equal(after, true.A[k + 1][0])
+                or (k < last and _equal(after, model.units[k].value(true.Z[k][0])))
+            )
         )
     if op.word == "derivative_at_wrong_variable":
         error = true.A[-1][0] - group.batch.Y[0]

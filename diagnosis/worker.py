@@ -77,8 +77,11 @@ class _NoWindows(importlib.abc.MetaPathFinder):
 
 def _blame(error: BaseException, path: str) -> str:
     """Return the exception in one line, with the last line of the subject it passed."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__)
-             if frame.filename == path]
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename == path
+    ]
     if isinstance(error, SyntaxError) and error.filename == path:
         lines = [error.lineno]
     where = f" (line {lines[-1]})" if lines and lines[-1] else ""

@@ -228,8 +228,11 @@ def output_delta(net, mistakes):
         if "softmax_extra_derivative" in words:
             line = f"{d} = ({a} - Y) * {a} * (1 - {a}){over}"
         return [line]
-    slope = {"squared_error": f"{two}({a} - Y){over}", "cross_entropy": f"-(Y / {a}){over}",
-             "binary_cross_entropy": f"(-(Y / {a}) + (1 - Y) / (1 - {a})){over}"}[net.loss]
+    slope = {
+        "squared_error": f"{two}({a} - Y){over}",
+        "cross_entropy": f"-(Y / {a}){over}",
+        "binary_cross_entropy": f"(-(Y / {a}) + (1 - Y) / (1 - {a})){over}",
+    }[net.loss]
     lines = [f"g = {slope}"]
     if net.output == "softmax":
         right = f"{d} = {a} * (g - np.sum({a} * g, axis={axis}, keepdims=True))"
@@ -320,7 +323,8 @@ def grads_of_layer(net, k, mistakes):
         factor = net.penalty
         if "l2_gradient_wrong" in words:
             factor = {"none": 0, "twice": 2 * factor, "half": factor / 2}[
-                words["l2_gradient_wrong"].detail]
+                words["l2_gradient_wrong"].detail
+            ]
         if factor:
             lines.append(f"dW{k} = dW{k} + {factor} * W{k}")
     return lines
@@ -448,8 +452,11 @@ def packing(net):
     """Return an expression for the dict of gradients."""
     W, b = net.names
     if net.style == "flat":
-        parts = [p for k in range(1, net.layers + 1)
-                 for p in ([f"dW{k}.ravel()"] + ([f"db{k}.ravel()"] if net.bias != "none" else []))]
+        parts = [
+            p
+            for k in range(1, net.layers + 1)
+            for p in ([f"dW{k}.ravel()"] + ([f"db{k}.ravel()"] if net.bias != "none" else []))
+        ]
         return "{'theta': np.concatenate([" + ", ".join(parts) + "])}"
     items = []
     for k in range(1, net.layers + 1):
@@ -471,8 +478,10 @@ def start(net):
     W, b = net.names
     lines = [f"rng = np.random.RandomState({net.seed % 100000})"]
     if net.style == "flat":
-        size = sum(net.widths[k - 1] * net.widths[k] + (net.widths[k] if net.bias != "none" else 0)
-                   for k in range(1, net.layers + 1))
+        size = sum(
+            net.widths[k - 1] * net.widths[k] + (net.widths[k] if net.bias != "none" else 0)
+            for k in range(1, net.layers + 1)
+        )
         return [*lines, f"params = {{'theta': rng.randn({size}) * 0.5}}"]
     items = []
     for k in range(1, net.layers + 1):
@@ -564,7 +573,10 @@ def possible(net, rng):
             yield Mistake("derivative_at_wrong_variable", k)
         if curved and form == "z":
             yield Mistake("inplace_activation_overwrites_cache", k)
+        # The slope of ReLU at a positive a is 1, no slope at all; for a leaky ReLU it is a leak.
+        positive = (name in ("sigmoid", "softplus") and form == "a") or "leaky" in name
         others = [n for n in ("tanh", "sigmoid", "relu") if n != name]
+        others = [n for n in others if not (n == "relu" and positive)]
         yield Mistake("derivative_of_other_activation", k, str(rng.choice(others)))
         yield Mistake("missing_hidden_derivative", k)
         yield Mistake("upstream_discarded", k)

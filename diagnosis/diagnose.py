@@ -29,12 +29,13 @@ from diagnosis.gradient import (
 )
 from diagnosis.groups import Group, group_at, groups, single_samples
 from diagnosis.identify import Identifier, with_fewer_samples
+from diagnosis.matching import EXACT
 from diagnosis.measured import learn, measured_model
 from diagnosis.mending import mended_curves
 from diagnosis.model import Model
 from diagnosis.online import steps_after_each_sample
 from diagnosis.probing import Probes
-from diagnosis.search import EXACT, Search
+from diagnosis.search import Search
 from diagnosis.state import check_state
 from diagnosis.subject import Subject, given, opened
 from diagnosis.training import check_training

@@ -43,7 +43,7 @@ def findings_of(
     """Return the findings of the cheapest explanation, with the others that are as good."""
     best = explained[0]
     wrong = {name for name, check in checks.items() if not check.ok}
-    if best.cost > DOUBT + 2.5 * best.state.lost or not best.ops and not best.state.lost:
+    if best.cost > DOUBT + 2.5 * best.state.lost or (not best.ops and not best.state.lost):
         return [_unexplained(model, wrong, checks, range(len(model.layout.layers)))]
     words = dict.fromkeys(op.word for op in best.ops)
     others = [*_alternatives(explained), *_relu_or_leak(model, best)]

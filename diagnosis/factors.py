@@ -51,7 +51,7 @@ def named(
 ) -> Iterator[tuple[str, str, float]]:
     """Yield words, notes and costs of a factor; several where it is a product."""
     m = [float(s) for s in samples]
-    inverse = [1 / s for s in m]
+    [1 / s for s in m]
     if all(f < 0 for f in factor):
         yield "sign_error", "the sign is the other one", 1.0
         factor = tuple(-f for f in factor)

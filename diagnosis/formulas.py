@@ -298,7 +298,7 @@ LOSSES: Mapping[str, Loss] = MappingProxyType(
         "fourth_power": Loss(lambda a, y: (a - y) ** 4, lambda a, y: 4 * (a - y) ** 3),
     }
 )
-EPSILONS = tuple(10.0**-k for k in range(3, 17)) + (float(np.finfo(float).eps),)
+EPSILONS = (*tuple(10.0 ** (-k) for k in range(3, 17)), float(np.finfo(float).eps))
 WITH_EPS: Mapping[str, Callable[[float], Loss]] = MappingProxyType(
     {"binary_cross_entropy": _binary, "cross_entropy": _cross}
 )

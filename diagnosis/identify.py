@@ -21,15 +21,13 @@ from typing import Any
 import numpy as np
 
 from diagnosis.calls import Array, Point
-from diagnosis.formulas import EPSILONS, LOSSES, OUTPUTS, UNITS, WITH_EPS, Loss, Unit, leaky, _huber
+from diagnosis.fitting import EXACT, Fitting, Head, likely_heads, penalty_columns, smallest, solve
+from diagnosis.formulas import OUTPUTS, UNITS, Unit, leaky
 from diagnosis.layouts import Layout, View, cut_by, layouts
 from diagnosis.model import Batch, Model, Norm, Penalty, read
 from diagnosis.probing import Probes, part
 from diagnosis.subject import Subject
 
-EXACT = 1e-9
-NEAR = 2e-2
-WEIGHTED = 0.5
 STAGE_POINTS = 16
 POINTS = 18
 FIRST, LIKELY = 40, 12
@@ -37,31 +35,7 @@ SECONDS = 3.0
 COMMON = ("relu", "sigmoid", "tanh", "leaky_relu", "elu", "leaky_relu(0.1)", "softplus", "silu",
           "identity", "gelu")  # fmt: skip
 MIXED = {2: 10, 3: 9, 4: 5, 5: 3}
-COMMON_OUTPUTS = ("softmax", "sigmoid", "identity", "tanh", "relu", "softmax_over_samples",
-                  "softmax_over_everything")  # fmt: skip
-COMMON_LOSSES = ("squared_error", "binary_cross_entropy", "cross_entropy", "absolute_error",
-                 "logits_cross_entropy", "softmax_logits_cross_entropy")  # fmt: skip
 NORM_EPSILONS = (1e-5, 1e-8, 0.0, 1e-3, 1e-7, 1e-6, 1e-4, 1e-10, 1e-12, 1e-2)
-
-
-@dataclass(frozen=True)
-class Head:
-    """An output unit with a loss, and what is known of their factor."""
-
-    output: str
-    loss_name: str
-    loss: Loss
-    rooted: bool = False
-    split: bool = False
-
-
-@dataclass(frozen=True)
-class Fit:
-    """Coefficients of one candidate: of the core, of each penalty, and what is left over."""
-
-    core: Array
-    penalties: Array
-    rest: float
 
 
 @dataclass(frozen=True)
@@ -71,34 +45,6 @@ class _Partial:
     names: tuple[str, ...]
     units: tuple[Unit, ...]
     head: Head | None
-
-
-def _columns(batch: Batch) -> tuple[Array, list[tuple[int, str, int]]]:
-    """Return `(p, q)` penalty terms and what each is."""
-    columns, what = [], []
-    for power in (2, 1):
-        for k, (W, b) in enumerate(zip(batch.W, batch.b, strict=True)):
-            for part_, values in (("W", W), ("b", b)):
-                if values is not None and (power == 2 or part_ == "W"):
-                    columns.append(np.sum(np.abs(values) ** power, axis=(1, 2)))
-                    what.append((k, part_, power))
-    return np.stack(columns, axis=1), what
-
-
-def _solve(y: Array, core: Array, Q: Array | None) -> Fit:
-    """Fit `y = core c + Q r`; core is `(p,)` or `(p, k)`."""
-    core = core[:, None] if core.ndim == 1 else core
-    full = core if Q is None else np.hstack([core, Q])
-    if not np.isfinite(full).all() or len(y) <= full.shape[1]:
-        return Fit(np.zeros(core.shape[1]), np.zeros(0), np.inf)
-    size = np.linalg.norm(full, axis=0)
-    size[size == 0] = 1
-    solution = np.linalg.lstsq(full / size, y, rcond=1e-13)[0] / size
-    rest = float(np.linalg.norm(y - full @ solution)) / max(float(np.linalg.norm(y)), 1e-300)
-    k = core.shape[1]
-    if np.linalg.norm(core @ solution[:k]) < 1e-7 * np.linalg.norm(y):
-        rest = np.inf
-    return Fit(solution[:k], solution[k:], rest)
 
 
 class Identifier:
@@ -292,9 +238,9 @@ class Identifier:
         *,
         full: bool,
     ) -> Iterator[_Partial]:
-        Q, _ = _columns(batch)
-        fitting = _Fitting(y, Q, self.exact, unusual=full)
-        heads = [partial.head] if partial.head else list(_heads(batch.Y, full=full))
+        Q, _ = penalty_columns(batch)
+        fitting = Fitting(y, Q, self.exact, unusual=full)
+        heads = [partial.head] if partial.head else list(likely_heads(batch.Y, full=full))
         for names, units in choices:
             if time.process_time() > self.deadline:
                 return
@@ -309,8 +255,8 @@ class Identifier:
         """Find the slope of a leaky ReLU on the negative side, in one unknown layer."""
         if partial.head is None:
             return
-        Q, _ = _columns(batch)
-        fitting = _Fitting(y, Q, self.exact)
+        Q, _ = penalty_columns(batch)
+        fitting = Fitting(y, Q, self.exact)
 
         def rest(alpha: float) -> float:
             with np.errstate(all="ignore"):
@@ -335,7 +281,7 @@ class Identifier:
             self.norm_eps = eps
             with np.errstate(all="ignore"):
                 z = self._output_z(batch, 0, partial.units)
-            fitting = _Fitting(y, _columns(batch)[0], self.exact)
+            fitting = Fitting(y, penalty_columns(batch)[0], self.exact)
             hit = next(iter(fitting.fitting([partial.head], z, batch.Y)), None)
             if hit is not None:
                 return self._model(layout, replace(partial, head=hit), batch, y, z)
@@ -344,8 +290,8 @@ class Identifier:
     def _model(self, layout: Layout, partial: _Partial, batch: Batch, y: Array, z: Array) -> Model:
         head = partial.head
         assert head is not None
-        Q, what = _columns(batch)
-        fitting = _Fitting(y, Q, self.exact)
+        Q, what = penalty_columns(batch)
+        fitting = Fitting(y, Q, self.exact)
         fit = fitting.fit(head, z, batch.Y)
         sizes = np.linalg.norm(Q, axis=0)[: len(fit.penalties)]
         scale = np.max(np.abs(fit.penalties * sizes), initial=0.0)
@@ -376,154 +322,6 @@ def _normalized(z: Array, eps: float) -> Array:
     return np.asarray(centered / np.sqrt(np.mean(centered**2, axis=1, keepdims=True) + eps))
 
 
-def _heads(Y: Array, *, full: bool) -> Iterator[Head]:
-    """Yield outputs with losses that make sense for such targets."""
-    outputs = OUTPUTS if full else COMMON_OUTPUTS
-    share = bool(np.all((Y >= 0) & (Y <= 1)))
-    signs = bool(np.all((Y == 1) | (Y == -1) | (Y == 0)))
-    for output in outputs:
-        if output.startswith("softmax") and Y.shape[-1] == 1 and output == "softmax":
-            continue
-        losses = list(LOSSES if full else COMMON_LOSSES)
-        if output.startswith("softmax"):
-            # For one-hot targets of two classes this and the binary one are the same.
-            losses.sort(key=lambda name: name != "cross_entropy")
-        for loss in losses:
-            if (share or "cross_entropy" not in loss and loss != "kullback_leibler") and (
-                signs or "hinge" not in loss and loss != "logistic(-1/1)"
-            ):
-                yield Head(output, loss, LOSSES[loss])
-
-
-class _Fitting:
-    """Least squares of one set of points: `y = c core + Q r` for many cores at once."""
-
-    def __init__(self, y: Array, Q: Array, exact: float, *, unusual: bool = True) -> None:
-        self.y, self.Q, self.exact, self.unusual = y, Q, exact, unusual
-        size = np.linalg.norm(Q, axis=0)
-        self.used = Q[:, size > 0] / size[size > 0]
-        left, weights, _ = np.linalg.svd(self.used, full_matrices=False)
-        self.basis = left[:, weights > 1e-13 * weights.max(initial=0.0)]
-
-    def goal(self, head: Head) -> Array:
-        return self.y**2 if head.rooted else self.y
-
-    def rests(self, cores: Array, y: Array) -> Array:
-        """Return what each core, `(n, p)`, leaves over, without penalties or with them."""
-        size = float(np.linalg.norm(y)) or 1e-300
-
-        def left_over(C: Array, v: Array) -> Array:
-            square = np.sum(C * C, axis=1)
-            c = (C @ v) / np.where(square > 0, square, 1)
-            rest = np.linalg.norm(v - c[:, None] * C, axis=1) / size
-            seen = np.abs(c) * np.sqrt(square) > 1e-7 * size
-            return np.where(seen, rest, np.inf)
-
-        plain = left_over(cores, y)
-        if self.basis.shape[1] + 2 > len(y):
-            return plain
-        inside = cores - (cores @ self.basis) @ self.basis.T
-        return np.minimum(plain, left_over(inside, y - self.basis @ (self.basis.T @ y)))
-
-    def fitting(self, heads: Sequence[Head], z: Array, Y: Array) -> Iterator[Head]:
-        """Yield those heads that reproduce the loss, the exact ones alone if there are any."""
-        known, cores = [], []
-        outputs: dict[str, Array] = {}
-        for head in heads:
-            if head.output not in outputs:
-                outputs[head.output] = OUTPUTS[head.output].value(z)
-            if head.split:
-                if self._split_rest(head, outputs[head.output], Y) <= self.exact:
-                    yield head
-                continue
-            core = head.loss.terms(outputs[head.output], Y).sum(axis=(1, 2))
-            if np.isfinite(core).all():
-                known.append(head)
-                cores.append(core)
-        if not cores:
-            return
-        stacked = np.array(cores)
-        goal = self.goal(known[0])
-        rests = self.rests(stacked, goal)
-        hits = [h for h, r in zip(known, rests, strict=True) if r <= self.exact]
-        if not hits and len(heads) > 1:
-            squared = _rests_plain(stacked, self.y**2)
-            hits = [
-                replace(h, rooted=True)
-                for h, r in zip(known, squared, strict=True)
-                if r <= self.exact
-            ]
-        if not hits and self.unusual:
-            hits = list(self._unusual(known, rests, outputs, Y))
-        yield from hits
-
-    def _split_rest(self, head: Head, a: Array, Y: Array) -> float:
-        terms = np.sum(head.loss.terms(a, Y), axis=1)
-        plain = _solve(self.y, terms, None).rest
-        return plain if plain <= self.exact else _solve(self.y, terms, self.Q).rest
-
-    def _unusual(
-        self, heads: Sequence[Head], rests: Array, outputs: dict[str, Array], Y: Array
-    ) -> Iterator[Head]:
-        """Yield heads with something added in the logarithm, or with weights of classes."""
-        for head, rest in zip(heads, rests, strict=True):
-            if head.loss_name in WITH_EPS and not head.loss.eps and rest < NEAR:
-                for eps in EPSILONS:
-                    other = replace(head, loss=WITH_EPS[head.loss_name](eps))
-                    core = other.loss.terms(outputs[head.output], Y).sum(axis=(1, 2))
-                    if np.isfinite(core).all() and self.rests(core[None], self.y)[0] <= self.exact:
-                        yield other
-                        return
-        if len(heads) < 2 or Y.shape[-1] == 1 or rests.min() > WEIGHTED:
-            return
-        for head in heads:
-            if head.loss_name not in COMMON_LOSSES or head.output not in COMMON_OUTPUTS[:5]:
-                continue
-            split = replace(head, split=True)
-            if (
-                len(self.y) > Y.shape[-1] + 3
-                and self._split_rest(split, outputs[head.output], Y) <= self.exact
-            ):
-                yield split
-                return
-
-    def rest(self, head: Head, z: Array, Y: Array) -> float:
-        a = OUTPUTS[head.output].value(z)
-        if head.split:
-            return self._split_rest(head, a, Y)
-        return float(self.rests(head.loss.terms(a, Y).sum(axis=(1, 2))[None], self.goal(head))[0])
-
-    def fit(self, head: Head, z: Array, Y: Array) -> Fit:
-        terms = head.loss.terms(OUTPUTS[head.output].value(z), Y)
-        core = np.sum(terms, axis=1) if head.split else np.sum(terms, axis=(1, 2))
-        plain = _solve(self.goal(head), core, None)
-        if plain.rest <= self.exact:
-            return Fit(plain.core, np.zeros(0), plain.rest)
-        return _solve(self.goal(head), core, self.Q)
-
-
-def _rests_plain(cores: Array, y: Array) -> Array:
-    square = np.sum(cores * cores, axis=1)
-    c = (cores @ y) / np.where(square > 0, square, 1)
-    return np.asarray(np.linalg.norm(y - c[:, None] * cores, axis=1) / np.linalg.norm(y))
-
-
-def smallest(function: Any, grid: Array) -> tuple[float, float]:
-    """Return where a function of one number is smallest, and its value: a grid, then thirds."""
-    values = [function(float(t)) for t in grid]
-    best = int(np.nanargmin(values))
-    low, high = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
-    ratio = (np.sqrt(5) - 1) / 2
-    for _ in range(70):
-        left, right = high - ratio * (high - low), low + ratio * (high - low)
-        if function(float(left)) < function(float(right)):
-            high = right
-        else:
-            low = left
-    middle = float((low + high) / 2)
-    return middle, function(middle)
-
-
 def with_fewer_samples(
     model: Model, subject: Subject, probes: Probes, exact: float
 ) -> tuple[Model, int | None]:
@@ -548,7 +346,7 @@ def with_fewer_samples(
         )
         core = added.core(added.forward(batch)[0][-1], batch.Y)
         core = core if next(iter(model.factors.values())).size > 1 else np.sum(core, axis=-1)
-        fit = _solve(rest, core, None)
+        fit = solve(rest, core, None)
         if fit.rest <= 10 * exact:
             return model.with_(factors={**model.factors, fewer: fit.core}), fewer
     return model, None

@@ -20,9 +20,9 @@ from diagnosis.formulas import LOSSES, OUTPUTS, UNITS
 from diagnosis.gradient import Slopes, slopes
 from diagnosis.identify import COMMON, MIXED
 from diagnosis.layouts import Layout, layouts
+from diagnosis.matching import match
 from diagnosis.model import Batch, Model, Pass, Penalty, read
 from diagnosis.probing import part
-from diagnosis.search import match
 from diagnosis.subject import Subject
 
 CLOSE = 1e-5

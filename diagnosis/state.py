@@ -41,7 +41,7 @@ class State:
 
     def findings(
         self, checks: Mapping[str, ArrayCheck], start: Mapping[str, Array]
-    ) -> list[Finding]:  # noqa: ARG002
+    ) -> list[Finding]:
         """Return the defects that state and types make."""
         found = []
         if self.adding:

@@ -62,7 +62,7 @@ class Subject:
     def in_turn(self, points: Sequence[Point]) -> list[dict[str, Array]]:
         """Return the gradients at points, one after the other in one copy of the program."""
         told = self.ask("grads", points=[point._asdict() for point in points])
-        return [{name: array for name, array in grads.items()} for grads in told]
+        return [dict(grads.items()) for grads in told]
 
     def trace(self, point: Point) -> dict[str, Any]:
         """Run `grads` under a tracer; nothing is seen where that fails."""

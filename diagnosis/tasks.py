@@ -150,7 +150,7 @@ def purity(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
         "random": random,
         "effects": [*changed, *aliases, *later],
         "dtypes": {n: str(np.asarray(v).dtype) for n, v in kept.items()},
-        "stateful": bool(caller.loss(point) != first and first == first),  # noqa: PLR0124
+        "stateful": bool(caller.loss(point) != first and first == first),
     }
 
 

@@ -143,7 +143,7 @@ def _prepare(settings: Mapping[str, Any]) -> tuple[Any, dict[str, str] | None]:
             kind = type(namespace["params"]).__name__
             return None, {"error": f"`params` must be a dict of name -> array; got {kind}."}
         return Caller(namespace), None
-    except BaseException as error:  # noqa: BLE001 - the subject may raise anything
+    except BaseException as error:
         return None, _failure("while it was loaded", error, settings["path"])
     finally:
         if os.getpid() != me:  # a child the subject forked: it must not speak for the subject
@@ -161,7 +161,7 @@ def _work(caller: Any, message: Mapping[str, Any], path: str) -> dict[str, Any]:
     me = os.getpid()
     try:
         return {"result": TASKS[message["do"]](caller, message)}
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:
         return _failure(_doing(message), error, path)
     finally:
         if os.getpid() != me:

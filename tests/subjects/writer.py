@@ -253,7 +253,7 @@ def output_delta(net, mistakes):
         use = unit(words["derivative_of_other_activation"].detail, 2, a)
     elif "error_aliases_output" in words:
         return [f"err = {a}", "err -= Y", f"{d} = {two}err * ({unit(own, 2, a)}){over}"]
-    if use is None or own == "identity" and "derivative_of_other_activation" not in words:
+    if use is None or (own == "identity" and "derivative_of_other_activation" not in words):
         return [*lines, f"{d} = g"]
     if "upstream_discarded" in words:
         return [f"{d} = {use}"]

@@ -1,7 +1,7 @@
 """Diagnose a network somebody wrote by hand: `python diagnose.py my_net.py`.
 
-The module names `params`, `X`, `Y`, `loss` and `grads`; `python diagnose.py --template` prints one to
-fill in. It runs in a process of its own, with limits on time and memory.
+The module names `params`, `X`, `Y`, `loss` and `grads`; `python diagnose.py --template` prints one
+to fill in. It runs in a process of its own, with limits on time and memory.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ EXAMPLE = Path(__file__).resolve().parent / "examples" / "wrong_slope.py"
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="diagnose.py",
-        description="Say whether a hand-written gradient is right, and if not, what is wrong in it.",
+        description="Say whether a hand-written gradient is right, and if not, what is wrong.",
         epilog="Exit status: 0 healthy, 1 something is wrong, 2 could not be run.",
     )
     parser.add_argument(

@@ -35,7 +35,7 @@ def like(original: Any, array: Array) -> Any:
     return array.copy()
 
 
-def memory_of(array: Array) -> Any:
+def memory_of(array: Array) -> object:
     """Return what two arrays have in common that are the same memory in the same order."""
     return (array.__array_interface__["data"][0], array.shape, array.strides)
 
@@ -136,13 +136,13 @@ class Randomness:
     """The state of all random numbers a subject can draw, to be put back before each call."""
 
     def __init__(self, namespace: Mapping[str, Any]) -> None:
-        self._numpy = np.random.get_state()  # noqa: NPY002 - the subject's, not ours
+        self._numpy: Any = np.random.get_state()  # noqa: NPY002 - the subject's, not ours
         self._python = random.getstate()
         self._own = [(bits, bits.state) for bits in _generators(namespace)]
 
     def drawn(self) -> bool:
         """Whether numbers were drawn since they were put back."""
-        now = np.random.get_state()  # noqa: NPY002
+        now: Any = np.random.get_state()  # noqa: NPY002
         moved = now[2] != self._numpy[2] or not np.array_equal(now[1], self._numpy[1])
         return bool(
             moved
@@ -182,9 +182,9 @@ class Caller:
         return params, like(self.X, point.X), like(self.Y, point.Y)
 
     def as_shared(self, point: Point) -> dict[str, Any]:
-        """Return copies of params in which those that are one array for the author are one again."""
+        """Return copies of params; those that are one array for the author are one again."""
         made: dict[str, Any] = {}
-        first: dict[Any, str] = {}
+        first: dict[object, str] = {}
         for name, original in self.params.items():
             key = memory_of(original) if isinstance(original, np.ndarray) else name
             if key in first:

@@ -55,10 +55,11 @@ def examine(subject: Subject, *, fix: bool = False) -> Answer:
     Raises:
         SubjectFailed: its functions cannot be used.
     """
-    examination = _Examination(subject)
-    answer = examination.run()
-    if fix and answer.kind == "gradient":
-        answer.curves = mended_curves(subject, answer.model)
+    # Points far out, and wrong models, overflow: what is not finite is looked at where it matters.
+    with np.errstate(all="ignore"):
+        answer = _Examination(subject).run()
+        if fix and answer.kind == "gradient":
+            answer.curves = mended_curves(subject, answer.model)
     return answer
 
 
@@ -76,7 +77,8 @@ def diagnose(
 
     Args:
         params: name -> array, where training starts.
-        X, Y: the data, in the author's layout.
+        X: the inputs, in the author's layout.
+        Y: the targets, likewise.
         loss: `(params, X, Y)` to a number.
         grads: `(params, X, Y)` to a dict with the keys of params.
         train: optional, `(params, X, Y)` to `(params, losses)`.
@@ -118,7 +120,7 @@ class _Examination:
 
     def run(self) -> Answer:
         subject, answer = self.subject, self.answer
-        start = self._at_the_start()
+        self._at_the_start()
         self.probes = Probes(subject, self.rng)
         state = check_state(subject, self.probes)
         answer.side_effects += state.effects
@@ -131,14 +133,14 @@ class _Examination:
         if model is not None:
             answer.samples = next(iter(model.factors))
         answer.checks = self._checks(model, checks, taken, grads)
-        answer.findings += state.findings(answer.checks, start)
+        answer.findings += state.findings()
         wrong = [name for name, check in answer.checks.items() if not check.ok]
         if wrong and model is not None and self._online(model):
             answer.kind = "healthy"
             answer.checks = {n: replace(c, ok=True) for n, c in answer.checks.items()}
         elif wrong:
             answer.kind = "gradient"
-            self._explain(wrong, model, taken, grads)
+            self._explain(model, taken, grads)
         elif answer.findings:
             answer.kind = "gradient"
             answer.checks = state.marked(answer.checks)
@@ -151,14 +153,14 @@ class _Examination:
             answer.side_effects.append(f"prints {subject.printed()} bytes")
         return answer
 
-    def _at_the_start(self) -> dict[str, Array]:
+    def _at_the_start(self) -> None:
         """Call everything once where the author starts, so that mistakes in the adapter show.
 
         A loss that is not finite there is a finding, not a reason to stop.
         """
         subject = self.subject
         subject.losses([subject.start], lenient=False)
-        return subject.grads(subject.start)
+        subject.grads(subject.start)
 
     def _differences(self) -> tuple[list[Slopes], list[dict[str, Array]]]:
         """Return numerical and the author's gradients at points of order one."""
@@ -194,7 +196,7 @@ class _Examination:
         for scale in (0.1, 0.01, 0.0):
             moved = {
                 name: np.asarray(a, float)
-                + scale * self.rng.standard_normal(a.shape) * max(np.std(a), 1e-3)
+                + scale * self.rng.standard_normal(a.shape) * max(float(np.std(a)), 1e-3)
                 for name, a in subject.params.items()
             }
             point = Point(moved, subject.X, subject.Y)
@@ -242,7 +244,6 @@ class _Examination:
 
     def _explain(
         self,
-        wrong: list[str],
         model: Model | None,
         taken: Sequence[Slopes],
         grads: Sequence[Mapping[str, Array]],
@@ -253,9 +254,7 @@ class _Examination:
             explained, used = self._search(model)
             if explained:
                 explained = twins.settled(self.subject, model, explained, used)
-                self.answer.findings += findings_of(
-                    model, used, explained, self.answer.checks, self.subject
-                )
+                self.answer.findings += findings_of(model, explained, self.answer.checks)
                 return
         elif self.rough <= LEAST_ROUGH and self._measured(taken):
             return
@@ -289,9 +288,7 @@ class _Examination:
         if not explained or not explained[0].ops:
             return False
         explained = twins.settled(self.subject, model, explained, [group])
-        self.answer.findings += findings_of(
-            model, [group], explained, self.answer.checks, self.subject
-        )
+        self.answer.findings += findings_of(model, explained, self.answer.checks)
         self.answer.notes.append(
             "the loss is none of those known; its derivative at the output was measured"
         )

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from diagnosis.answer import Alternative, Finding
 from diagnosis.factors import Explained
 from diagnosis.gradient import ArrayCheck
-from diagnosis.groups import Group
 from diagnosis.layouts import LayerViews
 from diagnosis.model import Model
 from diagnosis.operators import Op
@@ -16,8 +15,8 @@ from diagnosis.search import MARGIN
 DOUBT = 4.6
 TELL_APART: Mapping[frozenset[str], str] = {
     frozenset({"missing_output_derivative", "loss_gradient_mismatch"}):
-        "Numbers cannot tell: either the slope is missing, or the delta is that of a cross-entropy. "
-        "Which loss did you mean to train with?",
+        "Numbers cannot tell: either the slope is missing, or the delta is that of a "
+        "cross-entropy. Which loss did you mean to train with?",
     frozenset({"softmax_jacobian_missing", "loss_gradient_mismatch"}):
         "Numbers cannot tell: either the softmax Jacobian is missing, or the delta is that of a "
         "cross-entropy. Which loss did you mean to train with?",
@@ -35,10 +34,8 @@ def layer_words(model: Model, k: int) -> str:
 
 def findings_of(
     model: Model,
-    groups: Sequence[Group],
     explained: Sequence[Explained],
     checks: Mapping[str, ArrayCheck],
-    subject: object,  # noqa: ARG001
 ) -> list[Finding]:
     """Return the findings of the cheapest explanation, with the others that are as good."""
     best = explained[0]

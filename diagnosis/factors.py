@@ -169,7 +169,7 @@ def split(model: Model, groups: Sequence[Group], state: State) -> list[Explained
         np.allclose(groups[0].factor * samples[0], groups[1].factor * samples[1])
     )
     snapped = any(op.free for op in state.all_ops)
-    penalty_ops = tuple(_penalties(model, state, groups))
+    penalty_ops = tuple(_penalties(model, state))
     fresh = {op.layer for op in state.ops if op.word == "upstream_discarded"}
     one: Factor = (1.0,) * len(groups)
     made = []
@@ -212,7 +212,7 @@ def _ops(
     ]
 
 
-def _penalties(model: Model, state: State, groups: Sequence[Group]) -> Iterator[Op]:
+def _penalties(model: Model, state: State) -> Iterator[Op]:
     """Yield what is wrong with the gradients of penalties."""
     if model.rooted:
         return

@@ -98,6 +98,7 @@ class Fitting:
         self.basis = left[:, weights > 1e-13 * weights.max(initial=0.0)]
 
     def goal(self, head: Head) -> Array:
+        """Return what the terms are to add up to: the loss, or its square."""
         return self.y**2 if head.rooted else self.y
 
     def rests(self, cores: Array, y: Array) -> Array:
@@ -180,12 +181,14 @@ class Fitting:
                 return
 
     def rest(self, head: Head, z: Array, Y: Array) -> float:
+        """Return what one head leaves over."""
         a = OUTPUTS[head.output].value(z)
         if head.split:
             return self._split_rest(head, a, Y)
         return float(self.rests(head.loss.terms(a, Y).sum(axis=(1, 2))[None], self.goal(head))[0])
 
     def fit(self, head: Head, z: Array, Y: Array) -> Fit:
+        """Return the coefficients of one head and of the penalties, as few as will do."""
         terms = head.loss.terms(OUTPUTS[head.output].value(z), Y)
         core = np.sum(terms, axis=1) if head.split else np.sum(terms, axis=(1, 2))
         plain = solve(self.goal(head), core, None)

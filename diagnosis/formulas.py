@@ -21,7 +21,7 @@ Function = Callable[[Array], Array]
 
 @dataclass(frozen=True)
 class Unit:
-    """An activation: its value, and its slope as a formula of `z` and, where there is one, of `a`."""
+    """An activation: its value, and its slope as a formula of `z` and, if there is one, of `a`."""
 
     value: Function
     slope_at_z: Function
@@ -55,7 +55,7 @@ def leaky(alpha: float) -> Unit:
 
 
 def _erf(x: Array) -> Array:
-    return np.vectorize(math.erf, otypes=[float])(x)
+    return np.asarray(np.vectorize(math.erf, otypes=[float])(x))
 
 
 def _normal_density(z: Array) -> Array:
@@ -77,7 +77,7 @@ def _elu(alpha: float, scale: float) -> Unit:
 
 def _mish_slope(z: Array) -> Array:
     t, s = np.tanh(np.logaddexp(0, z)), _sigmoid(z)
-    return t + z * s * (1 - t * t)
+    return np.asarray(t + z * s * (1 - t * t))
 
 
 def _clipped(low: float, high: float, rise: float = 1.0, shift: float = 0.0) -> Unit:
@@ -246,12 +246,13 @@ def _huber(d: float) -> Loss:
 
 
 def _target_score(a: Array, y: Array) -> Array:
-    return np.sum(a * (y == np.max(y, axis=-1, keepdims=True)), axis=-1, keepdims=True)
+    target = y == np.max(y, axis=-1, keepdims=True)
+    return np.asarray(np.sum(a * target, axis=-1, keepdims=True))
 
 
 def _margins(a: Array, y: Array) -> Array:
     others = y != np.max(y, axis=-1, keepdims=True)
-    return np.maximum(0, a - _target_score(a, y) + 1) * others
+    return np.asarray(np.maximum(0, a - _target_score(a, y) + 1) * others)
 
 
 def _margins_slope(a: Array, y: Array) -> Array:
@@ -261,7 +262,7 @@ def _margins_slope(a: Array, y: Array) -> Array:
 
 
 def _kl(a: Array, y: Array) -> Array:
-    return y * (np.log(np.where(y > 0, y, 1.0)) - np.log(a))
+    return np.asarray(y * (np.log(np.where(y > 0, y, 1.0)) - np.log(a)))
 
 
 LOSSES: Mapping[str, Loss] = MappingProxyType(

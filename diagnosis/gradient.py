@@ -111,8 +111,8 @@ def unclipped(
     """Take differences back that are a gradient clipped on purpose, by entry or by norm.
 
     By entry: those that differ are all of one size, the largest there is, and point where the true
-    ones do, which are larger. By norm: all arrays are one factor below 1 times the true ones, and the
-    whole has the same norm at all points where it is.
+    ones do, which are larger. By norm: all arrays are one factor below 1 times the true ones, and
+    the whole has the same norm at all points where it is.
     """
     limit = max(
         (float(np.max(np.abs(g), initial=0.0)) for p in pairs for g, _, _, _ in p.values()),

@@ -126,7 +126,7 @@ def hidden_signals(model: Model, groups: Sequence[Group], above: Above, k: int) 
         on = [(g.true.Z[k] > 0) * model.masks.get(k, np.ones(1)) for g in groups]
         off = [(g.true.Z[k] <= 0) * model.masks.get(k, np.ones(1)) for g in groups]
         op = Op("leaky_slope_mismatch", k, "delta", "another slope on the negative side", 1.0)
-        for ops, bases, expected in ways:
+        for ops, bases, _ in ways:
             if len(bases) == 1:
                 leak = model.units[k].leak or 0.0
                 yield Signal(
@@ -186,7 +186,7 @@ def _other_slopes(model: Model, groups: Sequence[Group], k: int) -> list[tuple[O
     found: list[tuple[Op, Arrays]] = []
     if own != "identity":
         found.append((Op("missing_hidden_derivative", k, "delta", "dL/da is used as dL/dz"), ones))
-        found += list(slope_choices(groups, own, k, variables))
+        found += list(slope_choices(own, k, variables))
         found += list(dot_slopes(groups, own, k))
     if mask is not None:
         found = [(op, [s * mask for s in slopes]) for op, slopes in found]

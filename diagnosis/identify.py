@@ -15,7 +15,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -77,6 +77,7 @@ class Identifier:
 
     @property
     def full_losses(self) -> Array:
+        """The losses at points where nothing is zero."""
         if self._full_losses is None:
             self._full_losses = self.subject.losses(self.full)
         return self._full_losses
@@ -86,7 +87,7 @@ class Identifier:
         if view.key not in self._stages:
             points = []
             for point in self.probes.points(STAGE_POINTS):
-                view.write(point.params, np.zeros(view.index.shape))  # type: ignore[arg-type]
+                view.write(point.params, np.zeros(view.index.shape))
                 points.append(point)
             self._stages[view.key] = (points, self.subject.losses(points))
         return self._stages[view.key]
@@ -253,7 +254,8 @@ class Identifier:
 
     def _fitted_leak(self, batch: Batch, y: Array, k: int, partial: _Partial) -> Iterator[_Partial]:
         """Find the slope of a leaky ReLU on the negative side, in one unknown layer."""
-        if partial.head is None:
+        head = partial.head
+        if head is None:
             return
         Q, _ = penalty_columns(batch)
         fitting = Fitting(y, Q, self.exact)
@@ -261,8 +263,7 @@ class Identifier:
         def rest(alpha: float) -> float:
             with np.errstate(all="ignore"):
                 z = self._output_z(batch, k, (leaky(alpha), *partial.units))
-                assert partial.head is not None
-                return fitting.rest(partial.head, z, batch.Y)
+                return fitting.rest(head, z, batch.Y)
 
         alpha, left = smallest(rest, np.linspace(-0.5, 1.5, 41))
         if left <= 100 * self.exact:
@@ -275,7 +276,8 @@ class Identifier:
         usable = np.isfinite(self.full_losses)
         batch = read(layout, [p for p, u in zip(self.full, usable, strict=True) if u])
         y = self.full_losses[usable]
-        assert partial.head is not None
+        if partial.head is None:
+            return None
         normed = any(layer.scale is not None for layer in layout.layers)
         for eps in NORM_EPSILONS if normed else (0.0,):
             self.norm_eps = eps
@@ -284,12 +286,12 @@ class Identifier:
             fitting = Fitting(y, penalty_columns(batch)[0], self.exact)
             hit = next(iter(fitting.fitting([partial.head], z, batch.Y)), None)
             if hit is not None:
-                return self._model(layout, replace(partial, head=hit), batch, y, z)
+                return self._model(layout, partial, hit, batch, y, z)
         return None
 
-    def _model(self, layout: Layout, partial: _Partial, batch: Batch, y: Array, z: Array) -> Model:
-        head = partial.head
-        assert head is not None
+    def _model(
+        self, layout: Layout, partial: _Partial, head: Head, batch: Batch, y: Array, z: Array
+    ) -> Model:
         Q, what = penalty_columns(batch)
         fitting = Fitting(y, Q, self.exact)
         fit = fitting.fit(head, z, batch.Y)

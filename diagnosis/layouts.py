@@ -1,8 +1,8 @@
 """Which array is which: a subject's parameters and data as layers of one canonical form.
 
 Canonical: samples are rows, `z = a W + b` with `W` of shape `(n_in, n_out)` and `b` of shape
-`(n_out,)`. A layout is a table of indices into the author's raveled arrays, so transposes, biases inside the
-weights and one flat vector are one thing, for parameters and for gradients.
+`(n_out,)`. A layout is a table of indices into the author's raveled arrays, so transposes, biases
+inside the weights and one flat vector are one thing, for parameters and for gradients.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from diagnosis.calls import Array
 MOST = 400
 STEPS = 20_000
 MOST_ARRAYS = 24
+WIDEST = 257
 
 
 @dataclass(frozen=True)
@@ -340,7 +341,9 @@ def layouts(
     """Yield possible layouts, the usual ones first.
 
     Args:
-        params, X, Y: as the author has them.
+        params: the author's arrays.
+        X: the inputs, as the author has them.
+        Y: the targets, likewise.
         cut: how one vector with all parameters is cut, if that was seen.
     """
     if len(params) == 1:
@@ -361,23 +364,13 @@ def _hidden_widths(
     size: int, n: int, k: int, cost: Callable[[Sequence[int]], int]
 ) -> Iterator[tuple[int, ...]]:
     """Yield widths of hidden layers whose parameters add up to `size`."""
-    if cost((n, k)) == size:
-        yield ()
-    for h in range(1, size):
-        if cost((n, h, k)) > size:
-            break
-        if cost((n, h, k)) == size:
-            yield (h,)
-    for depth in (2, 3, 4):
-        for h in range(1, size):
-            if cost((n, *[h] * depth, k)) >= size:
-                if cost((n, *[h] * depth, k)) == size:
-                    yield (h,) * depth
-                break
-    for h1 in range(1, 257):
-        for h2 in range(1, 257):
-            if h1 != h2 and cost((n, h1, h2, k)) == size:
-                yield (h1, h2)
+    for depth in range(5):
+        equal = ((h,) * depth for h in range(1, size if depth else 2))
+        grown = itertools.takewhile(lambda hidden: cost((n, *hidden, k)) <= size, equal)
+        yield from (hidden for hidden in grown if cost((n, *hidden, k)) == size)
+    for pair in itertools.permutations(range(1, WIDEST), 2):
+        if cost((n, *pair, k)) == size:
+            yield pair
 
 
 def _with_bias(widths: Sequence[int]) -> int:
@@ -411,7 +404,8 @@ def _cuts(
     pairs = list(itertools.pairwise(widths))
     orders = ["Wb", "bW", "WW", "bb", "rows"] if bias else ["W"]
     for order, style in itertools.product(orders, ("in,out", "out,in")):
-        at, made = 0, []
+        at = 0
+        made: list[tuple[Array, Array | None]] = []
 
         def take(count: int) -> Array:
             nonlocal at
@@ -426,7 +420,7 @@ def _cuts(
             biases = [take(o) for _, o in pairs] if order == "bb" else []
             matrices = [matrix(i, o) for i, o in pairs]
             biases = biases or [take(o) for _, o in pairs]
-            made = [(W, b) for W, b in zip(matrices, biases, strict=True)]
+            made = list(zip(matrices, biases, strict=True))
         elif order == "rows":
             for first in (True, False):
                 at, made = 0, []

@@ -18,8 +18,8 @@ TRIAL = 100
 def mended_curves(subject: Subject, model: Model | None) -> Curves | None:
     """Return losses of plain steps with the author's gradient and with the true one.
 
-    Both take the rate, of a few, at which the true gradient gets furthest in 100 steps. None where no
-    model gives the true gradient, or the author's cannot be followed.
+    Both take the rate, of a few, at which the true gradient gets furthest in 100 steps. None where
+    no model gives the true gradient, or the author's cannot be followed.
     """
     if model is None:
         return None

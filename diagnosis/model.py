@@ -147,7 +147,7 @@ class Model:
             linear.append(z)
             if k in self.norms:
                 z = self._normed(k, z)[0]
-                z = batch.scale[k] * z + batch.shift[k]  # type: ignore[operator]
+                z = batch.scale[k] * z + batch.shift[k]
             Z.append(z)
             a = self.units[k].value(z) if k < len(self.units) else self.output.value(z)
             A.append(a * self.masks[k] if k in self.masks else a)
@@ -172,7 +172,7 @@ class Model:
             if values is not None:
                 powers = np.abs(values) ** penalty.power
                 total = total + penalty.factor * np.sum(powers, axis=(1, 2))
-        return np.sqrt(total) if self.rooted else total
+        return np.asarray(np.sqrt(total) if self.rooted else total)
 
     def run(self, batch: Batch) -> Pass:
         """Go forward and back."""

@@ -27,7 +27,7 @@ def steps_after_each_sample(subject: Subject, model: Model, single: Group) -> fl
         None if there is no such step size.
     """
     samples = max(model.factors)
-    if samples > MOST or not _right(model, single):
+    if samples > MOST or not _right(single):
         return None
     start = Point({n: np.asarray(a, float) for n, a in subject.params.items()},
                   subject.X, subject.Y)  # fmt: skip
@@ -55,7 +55,7 @@ def steps_after_each_sample(subject: Subject, model: Model, single: Group) -> fl
     return rate if rest <= CLOSE * float(np.linalg.norm(goal)) and rate > 0 else None
 
 
-def _right(model: Model, single: Group) -> bool:
+def _right(single: Group) -> bool:
     true = [
         (np.matmul(a.swapaxes(1, 2), d), np.sum(d, axis=1, keepdims=True))
         for a, d in zip(single.true.A, single.true.D, strict=False)

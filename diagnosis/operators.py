@@ -65,6 +65,7 @@ class Signal:
 
 
 def each(groups: Sequence[Group], make: Callable[[Group], Array | None]) -> Arrays | None:
+    """Return what is made of each group; None where one cannot be, or is not finite."""
     made = []
     with np.errstate(all="ignore"):
         for group in groups:
@@ -76,20 +77,24 @@ def each(groups: Sequence[Group], make: Callable[[Group], Array | None]) -> Arra
 
 
 def times(left: Arrays, right: Arrays) -> Arrays:
+    """Multiply elementwise."""
     return [a * b for a, b in zip(left, right, strict=True)]
 
 
 def each_of(values: Arrays, formula: Callable[[Array], Array]) -> Arrays | None:
+    """Return a formula of each array; None where a result is not finite."""
     with np.errstate(all="ignore"):
         made = [np.asarray(formula(v), float) for v in values]
     return made if all(np.isfinite(a).all() for a in made) else None
 
 
 def error_of(groups: Sequence[Group], factor: bool = True) -> Arrays:
+    """Return `a - y` of the output, with the factor of the loss unless told not to."""
     return [(g.true.A[-1] - g.batch.Y) * (g.factor if factor else 1.0) for g in groups]
 
 
 def same(a: Arrays, b: Arrays) -> bool:
+    """Whether arrays are equal in all groups."""
     return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 

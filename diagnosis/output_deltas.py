@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from diagnosis.calls import Array
-from diagnosis.formulas import LOSSES, SLOPES
+from diagnosis.formulas import LOSSES, SLOPES, UNITS
 from diagnosis.groups import Group
 from diagnosis.model import Model
 from diagnosis.operators import Arrays, Op, Signal, each, error_of, times
@@ -25,6 +25,13 @@ def _loss_slopes(model: Model, groups: Sequence[Group]) -> Iterator[tuple[tuple[
         if made is not None:
             op = Op("loss_gradient_mismatch", last, "delta", f"the delta of {name}", 1.05, True)
             yield (op,), made
+    yield from _of_the_same_loss(model, groups, last)
+
+
+def _of_the_same_loss(
+    model: Model, groups: Sequence[Group], last: int
+) -> Iterator[tuple[tuple[Op, ...], Arrays]]:
+    """Yield dL/da of the author's loss with something left out, or a sign turned."""
     if model.rooted:
         made = each(groups, lambda g: model.loss.slope(g.true.A[-1], g.batch.Y) * g.factor)
         if made is not None:
@@ -82,7 +89,11 @@ def output_signals(model: Model, groups: Sequence[Group]) -> list[Signal]:
 
 
 def _softmax_deltas(
-    model: Model, groups: Sequence[Group], G: Arrays, right: Arrays, last: int
+    model: Model,  # noqa: ARG001 - called in the place of _unit_deltas
+    groups: Sequence[Group],
+    G: Arrays,
+    right: Arrays,
+    last: int,
 ) -> Iterator[tuple[Op, Arrays]]:
     diagonal = [g.true.A[-1] * (1 - g.true.A[-1]) for g in groups]
     yield Op("softmax_jacobian_missing", last, "delta", "dL/da is passed on as dL/dz"), G
@@ -94,7 +105,7 @@ def _softmax_deltas(
     )
     yield (Op("upstream_discarded", last, "delta", "the slope replaces dL/da"), diagonal)
     variables = {"z": [g.true.Z[-1] for g in groups], "a": [g.true.A[-1] for g in groups]}
-    for op, slope in slope_choices(groups, "softmax", last, variables):
+    for op, slope in slope_choices("softmax", last, variables):
         if op.note.startswith("the slope formula of sigmoid for a, taken at a"):
             continue
         yield (
@@ -108,8 +119,7 @@ def _unit_deltas(
     model: Model, groups: Sequence[Group], G: Arrays, right: Arrays, last: int
 ) -> Iterator[tuple[Op, Arrays]]:
     own = model.output_name
-    assert model.output.unit is not None
-    unit = model.output.unit
+    unit = model.output.unit or UNITS["identity"]
     slope = [unit.slope_at_z(g.true.Z[-1]) for g in groups]
     variables = {
         "z": [g.true.Z[-1] for g in groups],
@@ -121,7 +131,7 @@ def _unit_deltas(
     }
     yield Op("missing_output_derivative", last, "delta", "dL/da is passed on as dL/dz"), G
     yield Op("upstream_discarded", last, "delta", "the slope replaces dL/da"), slope
-    for op, values in slope_choices(groups, own, last, variables):
+    for op, values in slope_choices(own, last, variables):
         if own == "identity" and op.word == "derivative_at_wrong_variable":
             continue
         yield op, times(G, values)

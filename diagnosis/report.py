@@ -55,10 +55,11 @@ def _wrapped(text: str, indent: str = "") -> str:
     return textwrap.fill(text, WIDTH, initial_indent=indent, subsequent_indent=indent)
 
 
-def _ends(answer: Answer) -> str | None:
+def ends(answer: Answer) -> str:
+    """Return how both trainings end, in a sentence; empty where there is one only."""
     curves = answer.curves
     if curves is None or curves.author is None or curves.mended is None:
-        return None
+        return ""
     steps = max(len(curves.author), 1) - 1
     return (
         f"Mended, your program reaches a loss of {curves.mended[-1]:.3g} after {steps} steps; "
@@ -82,8 +83,8 @@ def text(answer: Answer) -> str:
     lines.append(KINDS[answer.kind])
     for finding in answer.findings:
         lines += ["", *_finding(finding)]
-    ends = _ends(answer)
-    lines += ["", ends] if ends else []
+    said = ends(answer)
+    lines += ["", said] if said else []
     extra = [*answer.side_effects, *answer.notes]
     lines += (
         ["", *(_wrapped(f"Note: {note}.".replace("..", ".")) for note in extra)] if extra else []
@@ -121,7 +122,7 @@ def markdown(answer: Answer) -> str:
             f"  - or {' with '.join(a.defects)}: {a.why}. {a.tell_apart}"
             for a in finding.alternatives
         ]
-    ends = _ends(answer)
-    lines += ["", ends] if ends else []
+    said = ends(answer)
+    lines += ["", said] if said else []
     lines += [f"- {note}" for note in (*answer.side_effects, *answer.notes)]
     return "\n".join(lines)

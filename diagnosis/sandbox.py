@@ -72,7 +72,7 @@ class Sandbox:
         # The source may be longer than an argument may be: it is the first message.
         text = Path(self._directory.name) / "subject.json"
         text.write_text(json.dumps({**settings, "source": source}), encoding="utf-8")
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - this Python, on our own file
             [sys.executable, "-W", "ignore", keeper.__file__, str(text)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

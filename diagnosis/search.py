@@ -143,8 +143,7 @@ class Search:
         for signal in signals:
             if signal.cost > bound or time.process_time() > self.deadline:
                 break
-            if not any(op.word == "batchnorm_backward_wrong" for op in signal.ops):
-                signal = self._normed(k, signal)
+            signal = self._normed(k, signal)
             if self._is_known(signal, seen):
                 continue
             W, b, usable = self._right(k, signal)
@@ -196,7 +195,8 @@ class Search:
 
     def _normed(self, k: int, signal: Signal) -> Signal:
         """Take a signal through a layer's batch norm, if it has one."""
-        if k not in self.model.norms:
+        wrong = any(op.word == "batchnorm_backward_wrong" for op in signal.ops)
+        if k not in self.model.norms or wrong:
             return signal
         through = [
             [
@@ -238,7 +238,7 @@ class Search:
         A = [g.true.A[k] for g in self.groups]
         W = match(
             [g.dW[k] for g in self.groups],
-            [outer(A, b) for b in signal.bases],
+            [outer(A, basis) for basis in signal.bases],
             [g.batch.W[k] for g in self.groups],
             self.true_W[k],
             self.exact,
@@ -246,38 +246,21 @@ class Search:
         if W is not None and _is_no_leak(signal, W):
             W = None
         if W is not None:
-            signal = _settled(signal, W.weights)
-            W = replace(W, weights=(1.0,))
-        b = (
-            self._bias(
-                k, [_bias_sums(g, d, k) for g, d in zip(self.groups, signal.bases[0], strict=True)]
-            )
-            if len(signal.bases) == 1
-            else None
-        )
-        if len(signal.bases) > 1 and self.groups[0].db[k] is not None:
-            given = [g.db[k] for g in self.groups]
-            bases = [
-                [_bias_sums(g, d, k) for g, d in zip(self.groups, basis, strict=True)]
-                for basis in signal.bases
-            ]
-            b = match(
-                given,
-                bases,
-                [g.batch.b[k] for g in self.groups],  # type: ignore[arg-type]
-                self.true_b[k],
-                self.exact,
-            )
-            if b is not None:
-                signal = _settled(signal, b.weights)
-                b = replace(b, weights=(1.0,))
+            signal, W = _settled(signal, W.weights), replace(W, weights=(1.0,))
+        b = self._bias(k, [self._sums(k, basis) for basis in signal.bases])
+        if b is not None:
+            signal, b = _settled(signal, b.weights), replace(b, weights=(1.0,))
         return W, b, signal
 
-    def _bias(self, k: int, sums: Arrays) -> Match | None:
-        given, own = [g.db[k] for g in self.groups], [g.batch.b[k] for g in self.groups]
-        if any(g is None for g in given) or any(p is None for p in own):
+    def _sums(self, k: int, basis: Arrays) -> Arrays:
+        return [_bias_sums(g, d, k) for g, d in zip(self.groups, basis, strict=True)]
+
+    def _bias(self, k: int, sums: Sequence[Arrays]) -> Match | None:
+        given = [db for g in self.groups if (db := g.db[k]) is not None]
+        own = [b for g in self.groups if (b := g.batch.b[k]) is not None]
+        if len(given) < len(self.groups) or len(own) < len(self.groups):
             return None
-        return match(given, [sums], own, self.true_b[k], self.exact)  # type: ignore[arg-type]
+        return match(given, sums, own, self.true_b[k], self.exact)
 
     def _completed(
         self, k: int, state: State | None, signal: Signal, W: Match | None, b: Match | None
@@ -311,7 +294,7 @@ class Search:
 
     def _bias_matches(self, k: int, signal: Signal) -> list[Match]:
         return self._cheapest(
-            (op, self._bias(k, made))
+            (op, self._bias(k, [made]))
             for op, made in bias_grads(self.model, self.groups, signal.bases[0], signal.pre, k)
         )
 
@@ -394,11 +377,11 @@ def _settled(signal: Signal, weights: Sequence[float]) -> Signal:
     if len(signal.bases) == 1:
         return signal
     combined = [
-        sum(w * b for w, b in zip(weights, arrays, strict=True))
+        np.asarray(sum(w * b for w, b in zip(weights, arrays, strict=True)))
         for arrays in zip(*signal.bases, strict=True)
     ]
     ops = tuple(replace(op, note=_with_value(op, weights)) for op in signal.ops)
-    return replace(signal, bases=[combined], ops=ops, expected=(1.0,))  # type: ignore[list-item]
+    return replace(signal, bases=[combined], ops=ops, expected=(1.0,))
 
 
 def _with_value(op: Op, weights: Sequence[float]) -> str:

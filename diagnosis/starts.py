@@ -35,8 +35,8 @@ def broadcast_labels(subject: Subject, probes: Probes) -> Finding | None:
         return None
     shape = (Y.size, 1) if Y.ndim == 1 else (Y.size,)
     evidence = (
-        f"Y has shape {Y.shape}. With the labels in another order the loss is the same to 11 digits, "
-        f"so it compares all with all; with Y of shape {shape} each output meets its own label."
+        f"Y has shape {Y.shape}. With the labels in another order the loss is the same to 11 "
+        f"digits, so it compares all with all; with Y of shape {shape} each output meets its own label."
     )
     return Finding("label_shape_broadcast", (), "the loss", 0.0, evidence)
 

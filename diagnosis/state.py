@@ -39,9 +39,7 @@ class State:
     masks: list[Array] = field(default_factory=list)
     random: bool = False
 
-    def findings(
-        self, checks: Mapping[str, ArrayCheck], start: Mapping[str, Array]
-    ) -> list[Finding]:
+    def findings(self) -> list[Finding]:
         """Return the defects that state and types make."""
         found = []
         if self.adding:

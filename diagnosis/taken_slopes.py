@@ -39,13 +39,14 @@ def _slope_words(own: str, name: str, form: str, variable: str) -> tuple[str, fl
 
 
 def formula_text(name: str, form: str, variable: str) -> str:
+    """Say which slope formula is taken at what."""
     if form == "value":
         return f"{name}({variable}) itself"
     return f"the slope formula of {name} for {form}, taken at {variable}"
 
 
 def slope_choices(
-    groups: Sequence[Group], own: str, layer: int, variables: Mapping[str, Arrays]
+    own: str, layer: int, variables: Mapping[str, Arrays]
 ) -> Iterator[tuple[Op, Arrays]]:
     """Yield slopes other than the right one, at z, a and other variables of the same shape."""
     for (name, form), formula in SLOPES.items():
@@ -57,11 +58,10 @@ def slope_choices(
             if slope is not None:
                 op = Op(words[0], layer, "delta", formula_text(name, form, variable), words[1])
                 yield op, slope
-    yield from _slopes_of_slopes(groups, own, layer, variables)
+    yield from _slopes_of_slopes(own, layer, variables)
 
 
 def _slopes_of_slopes(
-    groups: Sequence[Group],
     own: str,
     layer: int,
     variables: Mapping[str, Arrays],

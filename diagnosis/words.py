@@ -36,7 +36,7 @@ WORDS: Mapping[str, Word] = MappingProxyType(
         ),
         "derivative_at_wrong_variable": Word(
             "The slope is taken at something that is neither z nor a of this layer.",
-            "Take the slope at this layer's own z or a, and multiply it with the incoming gradient.",
+            "Take the slope at this layer's own z or a; multiply it with the incoming gradient.",
         ),
         "derivative_of_other_activation": Word(
             "The slope belongs to another function than the one the layer uses forward.",
@@ -44,8 +44,8 @@ WORDS: Mapping[str, Word] = MappingProxyType(
         ),
         "missing_output_derivative": Word(
             "The slope of the output unit is left out where this loss needs it.",
-            "Multiply dL/da of the output with the slope of the output unit, a (1 - a) for sigmoid; "
-            "or train with the loss whose delta is a - y.",
+            "Multiply dL/da of the output with the slope of the output unit, a (1 - a) for "
+            "sigmoid; or train with the loss whose delta is a - y.",
         ),
         "missing_hidden_derivative": Word(
             "The slope of a hidden layer is left out: dL/da is used as dL/dz.",
@@ -125,7 +125,7 @@ WORDS: Mapping[str, Word] = MappingProxyType(
             "Derive delta from the loss that is printed, or print the loss that delta belongs to.",
         ),
         "softmax_extra_derivative": Word(
-            "Softmax with cross-entropy has delta a - y; it is multiplied with a further a (1 - a).",
+            "Softmax with cross-entropy has delta a - y; a further a (1 - a) is multiplied in.",
             "Leave the factor a (1 - a) out: it is in a - y already.",
         ),
         "softmax_jacobian_diagonal": Word(

@@ -11,6 +11,7 @@ import os
 import resource
 import select
 import signal
+import struct
 import sys
 import time
 import traceback
@@ -205,7 +206,7 @@ def in_a_copy(work: Callable[[], Any], seconds: float, doing: str) -> bytes:
 
 
 def _framed(head: bytes, body: bytes) -> bytes:
-    return wire.struct.pack("<QQ", len(head), len(body)) + head + body
+    return struct.pack("<QQ", len(head), len(body)) + head + body
 
 
 def _write(fd: int, packed: bytes) -> None:

@@ -251,7 +251,12 @@ class _Examination:
         if self.answer.findings and {f.defect for f in self.answer.findings} & {"integer_dtype"}:
             return
         if model is not None:
-            explained, used = self._search(model)
+            try:
+                explained, used = self._search(model)
+            except (ValueError, IndexError, np.linalg.LinAlgError) as error:
+                # Shapes nobody thought of must not cost the reader the check of the arrays.
+                self.answer.notes.append(f"the search for the mistake broke off ({error})")
+                explained, used = [], []
             if explained:
                 explained = twins.settled(self.subject, model, explained, used)
                 self.answer.findings += findings_of(model, explained, self.answer.checks)

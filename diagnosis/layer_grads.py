@@ -32,7 +32,11 @@ def weight_grads(
             outer([g.true.A[k] for g in groups], pre),
         )
     for word, text, values, cost in _operands(model, groups, k):
-        if values[0].shape[1] == delta[0].shape[1] and values[0].shape[2] == n_in:
+        fits = (
+            v.shape[1] == d.shape[1] and v.shape[2] == n_in
+            for v, d in zip(values, delta, strict=True)
+        )
+        if all(fits):
             made = outer(values, delta)
             yield Op(word, k, "W", f"dW takes {text} for a{k}", cost), made
             if n_in == n_out:

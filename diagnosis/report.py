@@ -55,6 +55,10 @@ def _wrapped(text: str, indent: str = "") -> str:
     return textwrap.fill(text, WIDTH, initial_indent=indent, subsequent_indent=indent)
 
 
+def _number(loss: float) -> str:
+    return f"{loss:.3g}" if math.isfinite(loss) else "the loss is no number any more"
+
+
 def ends(answer: Answer) -> str:
     """Return how both trainings end, in a sentence; empty where there is one only."""
     curves = answer.curves
@@ -63,7 +67,7 @@ def ends(answer: Answer) -> str:
     steps = max(len(curves.author), 1) - 1
     return (
         f"Mended, your program reaches a loss of {curves.mended[-1]:.3g} after {steps} steps; "
-        f"as it is, {curves.author[-1]:.3g}."
+        f"as it is, {_number(float(curves.author[-1]))}."
     )
 
 

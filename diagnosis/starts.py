@@ -36,7 +36,7 @@ def broadcast_labels(subject: Subject, probes: Probes) -> Finding | None:
     shape = (Y.size, 1) if Y.ndim == 1 else (Y.size,)
     evidence = (
         f"Y has shape {Y.shape}. With the labels in another order the loss is the same to 11 "
-        f"digits, so it compares all with all; with Y of shape {shape} each output meets its own label."
+        f"digits, so it compares all with all; with Y of shape {shape} each output meets its own."
     )
     return Finding("label_shape_broadcast", (), "the loss", 0.0, evidence)
 

@@ -1,6 +1,6 @@
 """The adapter a reader fills in."""
 
-TEMPLATE = '''"""An adapter for diagnose.py: your own code above the line, below it fill in the rest.
+TEMPLATE = '''"""An adapter for diagnose.py: your own code above the line, fill in the rest below.
 
 Then: python diagnose.py this_file.py
 """

@@ -23,7 +23,7 @@ from diagnosis.subject import Subject
 RATES = ("lr", "learning_rate", "alpha", "eta", "rate", "step_size", "learn_rate", "learningrate",
          "step", "pace", "LR", "ALPHA", "ETA", "LEARNING_RATE", "lrate", "a", "speed")  # fmt: skip
 COUNTS = ("steps", "epochs", "iterations", "n_iter", "num_iterations", "n", "iters", "n_steps",
-          "num_steps", "n_epochs", "num_epochs", "max_iter", "STEPS", "EPOCHS", "niter")  # fmt: skip
+          "num_steps", "n_epochs", "num_epochs", "max_iter", "STEPS", "EPOCHS")  # fmt: skip
 STUCK = 0.9
 BETTER = 0.5
 SECONDS = 30.0

@@ -25,6 +25,7 @@ COPY_OF = {
     "derivative_at_wrong_variable": "error_aliases_output",
     "inplace_derivative_overwrites_cache": "inplace_derivative_overwrites_cache",
 }
+LESS = 0.1
 FORMULA_OF = {"inplace_derivative_overwrites_cache": "weight_grad_wrong_operand"}
 
 
@@ -38,7 +39,19 @@ def settled(
     group = groups[0]
     writes = subject.trace(group.points[0])["writes"]
     ops = tuple(_decided(op, model, group, writes) for op in best.ops)
-    return [replace(best, ops=ops), *rest]
+    other = tuple(_other(op, done) for op, done in zip(best.ops, ops, strict=True))
+    return [replace(best, ops=ops), replace(best, ops=other, cost=best.cost + LESS), *rest]
+
+
+def _other(op: Op, decided: Op) -> Op:
+    """Return the twin that was not chosen."""
+    copying = COPY_OF.get(op.word)
+    if copying is None:
+        return op
+    formula = FORMULA_OF.get(op.word, op.word)
+    word = formula if decided.word == copying else copying
+    seen = "was" if word == formula else "was not"
+    return replace(op, word=word, note=f"the same numbers; an array {seen} seen written over")
 
 
 def _decided(op: Op, model: Model, group: Group, writes: Sequence[Mapping[str, Any]]) -> Op:

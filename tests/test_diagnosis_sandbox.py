@@ -79,7 +79,8 @@ HARMLESS = {
     "plots": "import matplotlib\nmatplotlib.use('TkAgg')\nimport matplotlib.pyplot as plt\n"
     "plt.plot([1, 2])\nplt.show()",
     "changes the directory": "import os\nos.chdir('/')\nopen_here = os.listdir('.')",
-    "starts a thread": f"import threading\nthreading.Thread(target=lambda: exec({SLEEP!r})).start()",
+    "starts a thread": "import threading, time\n"
+    "threading.Thread(target=time.sleep, args=(1000,)).start()",
 }
 
 

@@ -1,8 +1,8 @@
 """Write programs as people post them on forums, right ones and ones with known mistakes.
 
 Imports nothing of ours: what is a mistake and what its name is stands here in text, apart from the
-diagnosis that is to find it. A program is written from a `Net`, which says what it is, and a list of
-`Mistake`s, each a change of one line.
+diagnosis that is to find it. A program is written from a `Net`, which says what it is, and a list
+of `Mistake`s, each a change of one line.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ ACTIVATIONS = {
                 "{v} * (1 - {v})"),
     "softplus": ("np.log(1 + np.exp({v}))", "1 / (1 + np.exp(-({v})))", "1 - np.exp(-({v}))"),
     "elu": ("np.where({v} > 0, {v}, np.exp(np.minimum({v}, 0)) - 1)",
-            "np.where({v} > 0, 1.0, np.exp(np.minimum({v}, 0)))", "np.where({v} > 0, 1.0, {v} + 1)"),
+            "np.where({v} > 0, 1.0, np.exp(np.minimum({v}, 0)))",
+            "np.where({v} > 0, 1.0, {v} + 1)"),
     "silu": ("{v} / (1 + np.exp(-({v})))",
              "(1 + np.exp(-({v})) + {v} * np.exp(-({v}))) / (1 + np.exp(-({v}))) ** 2", None),
     "identity": ("{v}", "np.ones_like({v})", "np.ones_like({v})"),
@@ -645,13 +646,15 @@ def _at_output(net, rng):
 
 # Mistakes that write the same line exclude each other.
 PLACES = {
-    "slope": ("derivative_at_activation", "derivative_at_preactivation", "missing_output_derivative",
+    "slope": ("derivative_at_activation", "derivative_at_preactivation",
+              "missing_output_derivative",
               "derivative_at_wrong_variable", "derivative_of_other_activation",
               "missing_hidden_derivative", "leaky_slope_mismatch", "error_aliases_output",
               "upstream_discarded", "inplace_derivative_overwrites_cache",
               "inplace_activation_overwrites_cache", "softmax_jacobian_missing",
               "softmax_jacobian_diagonal", "softmax_extra_derivative"),
-    "through": ("hidden_delta_skips_weights", "backprop_through_wrong_matrix", "upstream_discarded"),
+    "through": ("hidden_delta_skips_weights", "backprop_through_wrong_matrix",
+                "upstream_discarded"),
     "W": ("weight_grad_transposed", "weight_grad_wrong_activation", "weight_grad_wrong_operand"),
     "b": ("bias_grad_mean_instead_of_sum", "bias_grad_missing_axis", "bias_grad_wrong_formula"),
     "factor": ("missing_batch_mean", "extra_batch_mean", "wrong_batch_size",

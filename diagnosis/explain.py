@@ -54,7 +54,7 @@ def findings_of(
             word, arrays, ", ".join(dict.fromkeys(layer_words(model, op.layer) for op in ops)),
             max((checks[n].error for n in arrays), default=0.0),
             _evidence(model, ops, rest, len(words)),
-            tuple(a for a in others if word not in a.defects),
+            tuple(a for a in others if _belongs(a, word, list(words))),
         ))  # fmt: skip
     lost = [
         k
@@ -66,6 +66,13 @@ def findings_of(
         if names:
             found.append(_unexplained(model, names, checks, lost))
     return found
+
+
+def _belongs(other: Alternative, word: str, words: Sequence[str]) -> bool:
+    """Whether another explanation does without this word; one with all of them is the first's."""
+    if set(words) <= set(other.defects):
+        return word == words[0]
+    return word not in other.defects
 
 
 def _lost_arrays(model: Model, best: Explained) -> set[str]:

@@ -34,7 +34,7 @@ def _slope_words(own: str, name: str, form: str, variable: str) -> tuple[str, fl
         return "derivative_of_other_activation", 1.9
     if _family(name) == _family(own) or {_family(name), own} == {"leaky_relu", "relu"}:
         return "leaky_slope_mismatch", 1.0
-    rare = 0.45 * (name in RARE)
+    rare = 0.9 * (name in RARE)
     return "derivative_of_other_activation", rare + (1.05 if variable == form else 1.2)
 
 

@@ -46,7 +46,7 @@ def settled(
 def _other(op: Op, decided: Op) -> Op:
     """Return the twin that was not chosen."""
     copying = COPY_OF.get(op.word)
-    if copying is None:
+    if copying is None or (copying == "error_aliases_output" and "error" not in op.note):
         return op
     formula = FORMULA_OF.get(op.word, op.word)
     word = formula if decided.word == copying else copying

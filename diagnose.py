@@ -1,0 +1,93 @@
+"""Diagnose a network somebody wrote by hand: `python diagnose.py my_net.py`.
+
+The module names `params`, `X`, `Y`, `loss` and `grads`; `python diagnose.py --template` prints one
+to fill in. It runs in a process of its own, with limits on time and memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+EXAMPLE = Path(__file__).resolve().parent / "examples" / "wrong_slope.py"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="diagnose.py",
+        description="Say whether a hand-written gradient is right, and if not, what is wrong.",
+        epilog="Exit status: 0 healthy, 1 something is wrong, 2 could not be run.",
+    )
+    parser.add_argument(
+        "subject", nargs="?",
+        help="a Python module or a notebook (.ipynb); without one, a shipped example",
+    )  # fmt: skip
+    forms = parser.add_mutually_exclusive_group()
+    forms.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    forms.add_argument("--markdown", action="store_true", help="to paste into an answer")
+    forms.add_argument("--html", metavar="FILE", help="also write a page with figures")
+    parser.add_argument(
+        "--fix",
+        action="store_true",
+        help="show a training with the repaired gradient beside the author's",
+    )
+    parser.add_argument(
+        "--template", action="store_true", help="print an adapter to fill in, and stop"
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=30.0,
+        metavar="S",
+        help="how long loading, or one call, may take (default 30)",
+    )
+    parser.add_argument(
+        "--memory",
+        type=float,
+        default=4.0,
+        metavar="GB",
+        help="how much address space the subject may have (default 4)",
+    )
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns:
+        The exit status: 0 healthy, 1 something is wrong, 2 could not be run, 130 interrupted.
+    """
+    options = _parser().parse_args(arguments)
+    if options.template:
+        from diagnosis.template import TEMPLATE
+
+        sys.stdout.write(TEMPLATE)
+        return 0
+    from diagnosis import report
+    from diagnosis.diagnose import diagnose_file
+
+    path = options.subject or str(EXAMPLE)
+    try:
+        answer = diagnose_file(
+            path, seconds=options.seconds, memory=int(options.memory * 2**30), fix=options.fix
+        )
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted.\n")
+        return 130
+    if options.json:
+        print(json.dumps(answer.as_dict(), indent=2))
+    elif options.markdown:
+        print(report.markdown(answer))
+    else:
+        print(report.text(answer))
+    if options.html:
+        from diagnosis.page import page
+
+        Path(options.html).write_text(page(answer), encoding="utf-8")
+    return answer.status
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

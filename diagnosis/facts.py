@@ -1,0 +1,100 @@
+"""What can be said of a wrong gradient when no model fits: ratios, transposes, where it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from diagnosis.answer import Finding
+from diagnosis.calls import Array
+from diagnosis.gradient import ArrayCheck, Slopes
+from diagnosis.subject import Subject
+
+CLOSE = 1e-5
+
+
+def findings(
+    subject: Subject,
+    checks: Mapping[str, ArrayCheck],
+    taken: Sequence[Slopes],
+    grads: Sequence[Mapping[str, Array]],
+) -> list[Finding]:
+    """Name what one factor or a transpose explains; call the rest unexplained."""
+    wrong = [name for name, check in checks.items() if not check.ok]
+    named: dict[str, dict[str, str]] = {}
+    for name in wrong:
+        word, note = _one_fact(subject, name, checks[name], taken, grads)
+        named.setdefault(word, {})[name] = note
+    found = []
+    for word, notes in named.items():
+        said = " ".join(f"{name}: {note}." for name, note in notes.items() if note)
+        error = max(checks[name].error for name in notes)
+        if word == "unexplained":
+            said = f"{said} {_where(checks)}".strip()
+        found.append(Finding(word, tuple(notes), "not known", error, said))
+    return found
+
+
+def _where(checks: Mapping[str, ArrayCheck]) -> str:
+    right = [name for name, check in checks.items() if check.ok]
+    if not right:
+        return "All arrays are wrong: begin at the output, with the derivative of the loss."
+    return f"{', '.join(right)} {'is' if len(right) == 1 else 'are'} right."
+
+
+def _one_fact(
+    subject: Subject,
+    name: str,
+    check: ArrayCheck,
+    taken: Sequence[Slopes],
+    grads: Sequence[Mapping[str, Array]],
+) -> tuple[str, str]:
+    samples = sorted(set(np.shape(subject.X)))
+    bias = subject.params[name].ndim < 2 or 1 in subject.params[name].shape
+    if check.ratio is not None:
+        for factor, word, note in _known_ratios(samples, bias):
+            if abs(check.ratio - factor) <= CLOSE * abs(factor):
+                return word, note
+        return "unexplained", f"it is {check.ratio:.6g} times the true gradient"
+    if _transposed(subject, name, taken, grads):
+        return "weight_grad_transposed", "it is the transpose of the true gradient"
+    return "unexplained", ""
+
+
+def _known_ratios(samples: Sequence[int], bias: bool) -> list[tuple[float, str, str]]:
+    known = [
+        (-1.0, "sign_error", "it is minus the true gradient"),
+        (2.0, "loss_gradient_mismatch", "it is twice the true gradient"),
+        (0.5, "loss_gradient_mismatch", "it is half of the true gradient"),
+    ]
+    for m in (float(s) for s in samples if s > 2):
+        many = "bias_grad_mean_instead_of_sum" if bias else "missing_batch_mean"
+        few = "bias_grad_mean_instead_of_sum" if bias else "extra_batch_mean"
+        known += [
+            (m, many, f"it is {m:g} times the true gradient"),
+            (1 / m, few, f"it is 1/{m:g} of the true gradient"),
+        ]
+    return known
+
+
+def _transposed(
+    subject: Subject, name: str, taken: Sequence[Slopes], grads: Sequence[Mapping[str, Array]]
+) -> bool:
+    shape = subject.params[name].shape
+    if len(shape) != 2 or shape[0] != shape[1] or shape[0] < 2:
+        return False
+    full = [
+        (t, g)
+        for t, g in zip(taken, grads, strict=True)
+        if len(t.entries[name]) == subject.params[name].size
+    ]
+    return bool(full) and all(
+        np.allclose(
+            np.asarray(g[name], float).T.reshape(-1),
+            t.found[name][0],
+            rtol=1e-5,
+            atol=1e-7 * np.max(np.abs(t.found[name][0])),
+        )
+        for t, g in full
+    )

@@ -1,0 +1,305 @@
+"""Activations, output units and losses that people write, as plain formulas of arrays.
+
+Those that sweeps can train with are `bpcore`'s own; the others are only ever recognized. Arrays
+are `(points, samples, units)`; units are the last axis.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from bpcore.activations import ACTIVATIONS, Formula
+from diagnosis.calls import Array
+
+Function = Callable[[Array], Array]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """An activation: its value, and its slope as a formula of `z` and, if there is one, of `a`."""
+
+    value: Function
+    slope_at_z: Function
+    slope_at_a: Function | None = None
+    leak: float | None = None
+
+
+def _plain(formula: Formula) -> Function:
+    def function(v: Array) -> Array:
+        out = np.empty_like(v, dtype=float)
+        formula(np.asarray(v, float), out)
+        return out
+
+    return function
+
+
+def _of_core(name: str) -> Unit:
+    known = ACTIVATIONS[name]
+    at_a = known.slope_at_a
+    return Unit(_plain(known.value), _plain(known.slope_at_z), _plain(at_a) if at_a else None)
+
+
+def leaky(alpha: float) -> Unit:
+    """`f(z) = z if z > 0 else alpha z`."""
+    return Unit(
+        lambda z: np.where(z > 0, z, alpha * z),
+        lambda z: np.where(z > 0, 1.0, alpha),
+        lambda a: np.where(a > 0, 1.0, alpha),
+        alpha,
+    )
+
+
+def _erf(x: Array) -> Array:
+    return np.asarray(np.vectorize(math.erf, otypes=[float])(x))
+
+
+def _normal_density(z: Array) -> Array:
+    return np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
+
+
+def _sigmoid(z: Array) -> Array:
+    return 0.5 * np.tanh(0.5 * z) + 0.5
+
+
+def _elu(alpha: float, scale: float) -> Unit:
+    """`scale (z if z > 0 else alpha (e^z - 1))`. Klambauer et al., NIPS 2017, eq. 2."""
+    return Unit(
+        lambda z: scale * np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0))),
+        lambda z: scale * np.where(z > 0, 1.0, alpha * np.exp(np.minimum(z, 0))),
+        lambda a: np.where(a > 0, scale, a + scale * alpha),
+    )
+
+
+def _mish_slope(z: Array) -> Array:
+    t, s = np.tanh(np.logaddexp(0, z)), _sigmoid(z)
+    return np.asarray(t + z * s * (1 - t * t))
+
+
+def _clipped(low: float, high: float, rise: float = 1.0, shift: float = 0.0) -> Unit:
+    return Unit(
+        lambda z: np.clip(rise * z + shift, low, high),
+        lambda z: rise * ((rise * z + shift > low) & (rise * z + shift < high)),
+        lambda a: rise * ((a > low) & (a < high)),
+    )
+
+
+SELU = (1.6732632423543772, 1.0507009873554805)
+_COMMON = ("relu", "sigmoid", "tanh", "identity", "leaky_relu")
+_RARE = ("elu", "softplus", "gelu", "silu", "softsign")
+
+UNITS: Mapping[str, Unit] = MappingProxyType(
+    {
+        "relu": leaky(0.0),
+        **{name: _of_core(name) for name in _COMMON if name not in ("relu", "leaky_relu")},
+        "leaky_relu": leaky(0.01),
+        **{name: _of_core(name) for name in _RARE},
+        "leaky_relu(0.1)": leaky(0.1),
+        "leaky_relu(0.2)": leaky(0.2),
+        "leaky_relu(0.05)": leaky(0.05),
+        "leaky_relu(0.3)": leaky(0.3),
+        "leaky_relu(0.02)": leaky(0.02),
+        "leaky_relu(0.001)": leaky(0.001),
+        "selu": _elu(*SELU),
+        "gelu_erf": Unit(
+            lambda z: 0.5 * z * (1 + _erf(z / math.sqrt(2))),
+            lambda z: 0.5 * (1 + _erf(z / math.sqrt(2))) + z * _normal_density(z),
+        ),
+        "gelu_sigmoid": Unit(
+            lambda z: z * _sigmoid(1.702 * z),
+            lambda z: _sigmoid(1.702 * z) * (1 + 1.702 * z * (1 - _sigmoid(1.702 * z))),
+        ),
+        "mish": Unit(lambda z: z * np.tanh(np.logaddexp(0, z)), _mish_slope),
+        "arctan": Unit(np.arctan, lambda z: 1 / (1 + z * z), lambda a: np.cos(a) ** 2),
+        "sine": Unit(np.sin, np.cos),
+        "cosine": Unit(np.cos, lambda z: -np.sin(z)),
+        "gaussian": Unit(lambda z: np.exp(-z * z), lambda z: -2 * z * np.exp(-z * z)),
+        "square": Unit(lambda z: z * z, lambda z: 2 * z),
+        "exponential": Unit(np.exp, np.exp, lambda a: a),
+        "relu6": _clipped(0.0, 6.0),
+        "hard_tanh": _clipped(-1.0, 1.0),
+        "hard_sigmoid": _clipped(0.0, 1.0, 0.2, 0.5),
+        "hard_sigmoid(1/6)": _clipped(0.0, 1.0, 1 / 6, 0.5),
+        "lecun_tanh": Unit(
+            lambda z: 1.7159 * np.tanh(2 / 3 * z),
+            lambda z: 1.7159 * 2 / 3 * (1 - np.tanh(2 / 3 * z) ** 2),
+            lambda a: 2 / 3 * (1.7159 - a * a / 1.7159),
+        ),
+        "bipolar_sigmoid": Unit(
+            lambda z: np.tanh(0.5 * z),
+            lambda z: 0.5 * (1 - np.tanh(0.5 * z) ** 2),
+            lambda a: 0.5 * (1 - a * a),
+        ),
+    }
+)
+
+# Formulas that appear as slopes in programs, each with what it is the slope of and of which
+# variable it is the formula. The value formulas are there because they are taken for slopes too.
+SLOPES: Mapping[tuple[str, str], Function] = MappingProxyType(
+    {
+        **{(name, "z"): unit.slope_at_z for name, unit in UNITS.items() if name != "identity"},
+        **{
+            (name, "a"): unit.slope_at_a
+            for name, unit in UNITS.items()
+            if unit.slope_at_a
+            and name
+            in (
+                "sigmoid",
+                "tanh",
+                "softsign",
+                "elu",
+                "softplus",
+                "selu",
+                "lecun_tanh",
+                "bipolar_sigmoid",
+                "arctan",
+            )
+        },
+        **{(name, "value"): UNITS[name].value for name in ("sigmoid", "tanh", "relu", "softplus")},
+    }
+)
+
+
+@dataclass(frozen=True)
+class Output:
+    """An output unit.
+
+    Attributes:
+        value: `a` from `z`.
+        back: `dL/dz` from `(z, a, dL/da)`.
+        unit: for an elementwise output, its activation.
+        axis: for softmax, what it is normalized over: "units", "samples" or "everything".
+    """
+
+    value: Function
+    back: Callable[[Array, Array, Array], Array]
+    unit: Unit | None = None
+    axis: str | None = None
+
+
+def _elementwise(unit: Unit) -> Output:
+    return Output(unit.value, lambda z, a, g: g * unit.slope_at_z(z), unit)  # noqa: ARG005
+
+
+def _softmax(axes: tuple[int, ...], axis: str) -> Output:
+    def value(z: Array) -> Array:
+        e = np.exp(z - np.max(z, axis=axes, keepdims=True))
+        return np.asarray(e / np.sum(e, axis=axes, keepdims=True))
+
+    def back(z: Array, a: Array, g: Array) -> Array:  # noqa: ARG001
+        return np.asarray(a * (g - np.sum(a * g, axis=axes, keepdims=True)))
+
+    return Output(value, back, None, axis)
+
+
+_OUTPUT_UNITS = ("sigmoid", "identity", "tanh", "relu", "leaky_relu", "softplus", "softsign",
+                 "exponential", "elu", "leaky_relu(0.1)", "leaky_relu(0.2)", "silu", "gelu",
+                 "lecun_tanh", "bipolar_sigmoid", "hard_sigmoid", "arctan", "sine")  # fmt: skip
+OUTPUTS: Mapping[str, Output] = MappingProxyType(
+    {
+        "softmax": _softmax((-1,), "units"),
+        **{name: _elementwise(UNITS[name]) for name in _OUTPUT_UNITS},
+        "softmax_over_samples": _softmax((-2,), "samples"),
+        "softmax_over_everything": _softmax((-2, -1), "everything"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss as terms that are added up, and their derivative with respect to `a`.
+
+    Attributes:
+        terms: `(a, y)` to one number for each unit and sample.
+        slope: `(a, y)` to `dL/da`.
+        eps: what is added inside a logarithm.
+    """
+
+    terms: Callable[[Array, Array], Array]
+    slope: Callable[[Array, Array], Array]
+    eps: float = 0.0
+
+
+def _cross(eps: float) -> Loss:
+    return Loss(lambda a, y: -y * np.log(a + eps), lambda a, y: -y / (a + eps), eps)
+
+
+def _binary(eps: float) -> Loss:
+    return Loss(
+        lambda a, y: -y * np.log(a + eps) - (1 - y) * np.log(1 - a + eps),
+        lambda a, y: -y / (a + eps) + (1 - y) / (1 - a + eps),
+        eps,
+    )
+
+
+def _huber(d: float) -> Loss:
+    return Loss(
+        lambda a, y: np.where(
+            np.abs(a - y) <= d, 0.5 * (a - y) ** 2, d * np.abs(a - y) - 0.5 * d * d
+        ),
+        lambda a, y: np.clip(a - y, -d, d),
+    )
+
+
+def _target_score(a: Array, y: Array) -> Array:
+    target = y == np.max(y, axis=-1, keepdims=True)
+    return np.asarray(np.sum(a * target, axis=-1, keepdims=True))
+
+
+def _margins(a: Array, y: Array) -> Array:
+    others = y != np.max(y, axis=-1, keepdims=True)
+    return np.asarray(np.maximum(0, a - _target_score(a, y) + 1) * others)
+
+
+def _margins_slope(a: Array, y: Array) -> Array:
+    over = (_margins(a, y) > 0).astype(float)
+    target = y == np.max(y, axis=-1, keepdims=True)
+    return np.where(target, -np.sum(over, axis=-1, keepdims=True), over)
+
+
+def _kl(a: Array, y: Array) -> Array:
+    return np.asarray(y * (np.log(np.where(y > 0, y, 1.0)) - np.log(a)))
+
+
+LOSSES: Mapping[str, Loss] = MappingProxyType(
+    {
+        "squared_error": Loss(lambda a, y: (a - y) ** 2, lambda a, y: 2 * (a - y)),
+        "binary_cross_entropy": _binary(0.0),
+        "cross_entropy": _cross(0.0),
+        "absolute_error": Loss(lambda a, y: np.abs(a - y), lambda a, y: np.sign(a - y)),
+        "huber": _huber(1.0),
+        "huber(0.5)": _huber(0.5),
+        "hinge": Loss(lambda a, y: np.maximum(0, 1 - a * y), lambda a, y: -y * (1 - a * y > 0)),
+        "squared_hinge": Loss(
+            lambda a, y: np.maximum(0, 1 - a * y) ** 2,
+            lambda a, y: -2 * y * np.maximum(0, 1 - a * y),
+        ),
+        "hinge(0/1)": Loss(
+            lambda a, y: np.maximum(0, 1 - a * (2 * y - 1)),
+            lambda a, y: -(2 * y - 1) * (1 - a * (2 * y - 1) > 0),
+        ),
+        "log_cosh": Loss(lambda a, y: np.log(np.cosh(a - y)), lambda a, y: np.tanh(a - y)),
+        "multiclass_hinge": Loss(_margins, _margins_slope),
+        "kullback_leibler": Loss(_kl, lambda a, y: -y / a),
+        "logistic(-1/1)": Loss(
+            lambda a, y: np.logaddexp(0, -a * y), lambda a, y: -y * _sigmoid(-a * y)
+        ),
+        "logits_cross_entropy": Loss(
+            lambda a, y: np.logaddexp(0, a) - a * y, lambda a, y: _sigmoid(a) - y
+        ),
+        "softmax_logits_cross_entropy": Loss(
+            lambda a, y: -y * (a - np.logaddexp.reduce(a, axis=-1, keepdims=True)),
+            lambda a, y: OUTPUTS["softmax"].value(a) * np.sum(y, axis=-1, keepdims=True) - y,
+        ),
+        "poisson": Loss(lambda a, y: a - y * np.log(a), lambda a, y: 1 - y / a),
+        "fourth_power": Loss(lambda a, y: (a - y) ** 4, lambda a, y: 4 * (a - y) ** 3),
+    }
+)
+EPSILONS = (*tuple(10.0 ** (-k) for k in range(3, 17)), float(np.finfo(float).eps))
+WITH_EPS: Mapping[str, Callable[[float], Loss]] = MappingProxyType(
+    {"binary_cross_entropy": _binary, "cross_entropy": _cross}
+)

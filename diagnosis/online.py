@@ -1,0 +1,87 @@
+"""Programs that step after every sample: their step is no gradient of the whole loss, and right."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from diagnosis.calls import Array, Point
+from diagnosis.groups import Group
+from diagnosis.model import Model
+from diagnosis.probing import part
+from diagnosis.subject import Subject
+
+MOST = 64
+ROUNDS = 12
+CLOSE = 1e-7
+
+
+def steps_after_each_sample(subject: Subject, model: Model, single: Group) -> float | None:
+    """Return the step size with which single right steps, one after another, give `grads`.
+
+    Args:
+        subject: whose gradient is right for single samples and wrong for all.
+        model: with its factor for one sample.
+        single: points of one sample; only their author's gradients are used.
+
+    Returns:
+        None if there is no such step size.
+    """
+    samples = max(model.factors)
+    if samples > MOST or not _right(single):
+        return None
+    start = Point({n: np.asarray(a, float) for n, a in subject.params.items()},
+                  subject.X, subject.Y)  # fmt: skip
+    given = subject.try_grads(start)
+    if given is None:
+        return None
+    goal = _flat(given)
+    at_once = _sum(model, start, samples, 0.0)
+    slope = (_sum(model, start, samples, 1e-4) - at_once) / 1e-4
+    size = float(slope @ slope)
+    if not size:
+        return None
+
+    def short(rate: float) -> float:
+        return float((_sum(model, start, samples, rate) - goal) @ slope) / size
+
+    before, rate = 0.0, float((goal - at_once) @ slope) / size
+    low, here = short(before), short(rate)
+    for _ in range(ROUNDS):
+        if here == low or abs(rate - before) < 1e-14 * abs(rate):
+            break
+        before, rate, low = rate, rate - here * (rate - before) / (here - low), here
+        here = short(rate)
+    rest = float(np.linalg.norm(_sum(model, start, samples, rate) - goal))
+    return rate if rest <= CLOSE * float(np.linalg.norm(goal)) and rate > 0 else None
+
+
+def _right(single: Group) -> bool:
+    true = [
+        (np.matmul(a.swapaxes(1, 2), d), np.sum(d, axis=1, keepdims=True))
+        for a, d in zip(single.true.A, single.true.D, strict=False)
+    ]
+    for k, (W, b) in enumerate(true):
+        if not np.allclose(single.dW[k], W, rtol=1e-6, atol=1e-9 * np.max(np.abs(W))):
+            return False
+        given = single.db[k]
+        if given is not None and not np.allclose(
+            given, b, rtol=1e-6, atol=1e-9 * np.max(np.abs(b))
+        ):
+            return False
+    return True
+
+
+def _flat(grads: dict[str, Array]) -> Array:
+    return np.concatenate([np.asarray(g, float).reshape(-1) for g in grads.values()])
+
+
+def _sum(model: Model, start: Point, samples: int, rate: float) -> Array:
+    """Return the sum of the true gradients of single samples, each after the steps before."""
+    params = dict(start.params)
+    total = {n: np.zeros(np.shape(a)) for n, a in params.items()}
+    for i in range(samples):
+        point = part(Point(params, start.X, start.Y), model.layout.rows, [i])
+        grads = model.named_grads(point)
+        total = {n: total[n] + grads[n] for n in total}
+        params = {n: params[n] - rate * grads[n] for n in params}
+    return _flat(total)

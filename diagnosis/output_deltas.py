@@ -1,0 +1,177 @@
+"""Output deltas: the derivative of some loss, taken through some slope."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from diagnosis.calls import Array
+from diagnosis.formulas import LOSSES, SLOPES, UNITS
+from diagnosis.groups import Group
+from diagnosis.model import Model
+from diagnosis.operators import Arrays, Op, Signal, each, error_of, times
+from diagnosis.taken_slopes import dot_slopes, product_deltas, slope_choices
+
+
+def _loss_slopes(model: Model, groups: Sequence[Group]) -> Iterator[tuple[tuple[Op, ...], Arrays]]:
+    """Yield dL/da of the author's loss, and of others."""
+    last = len(model.layout.layers) - 1
+    yield (), [g.true.G for g in groups]
+    for name in ("squared_error", "binary_cross_entropy", "cross_entropy", "absolute_error"):
+        if name == model.loss_name:
+            continue
+        made = each(groups, lambda g, n=name: LOSSES[n].slope(g.true.A[-1], g.batch.Y) * g.factor)  # type: ignore[misc]
+        if made is not None:
+            op = Op("loss_gradient_mismatch", last, "delta", f"the delta of {name}", 1.05, True)
+            yield (op,), made
+    yield from _of_the_same_loss(model, groups, last)
+
+
+def _of_the_same_loss(
+    model: Model, groups: Sequence[Group], last: int
+) -> Iterator[tuple[tuple[Op, ...], Arrays]]:
+    """Yield dL/da of the author's loss with something left out, or a sign turned."""
+    if model.rooted:
+        made = each(groups, lambda g: model.loss.slope(g.true.A[-1], g.batch.Y) * g.factor)
+        if made is not None:
+            note = "the delta of the loss without its root"
+            yield (Op("loss_gradient_mismatch", last, "delta", note, 1.0, True),), made
+    if groups[0].factor.size > 1:
+        for over in (True, False):
+            made = each(
+                groups,
+                lambda g, o=over: (
+                    model.loss.slope(  # type: ignore[misc]
+                        g.true.A[-1], g.batch.Y
+                    )
+                    / (g.samples if o else 1)
+                ),
+            )
+            if made is not None:
+                note = "the weights of the classes are left out"
+                yield (Op("loss_gradient_mismatch", last, "delta", note, 1.0, True),), made
+    if model.loss_name == "binary_cross_entropy":
+        made = each(groups, _both_added)
+        if made is not None:
+            op = Op("sign_error", last, "delta", "-(y/a + (1-y)/(1-a)) for -y/a + (1-y)/(1-a)", 1.1)
+            yield (op,), made
+
+
+def _both_added(g: Group) -> Array:
+    a, y = g.true.A[-1], g.batch.Y
+    return np.asarray((-y / a - (1 - y) / (1 - a)) * g.factor)
+
+
+def output_signals(model: Model, groups: Sequence[Group]) -> list[Signal]:
+    """Return output deltas, the right one first, cheap ones before dear ones."""
+    last = len(model.layout.layers) - 1
+    found = [Signal([[g.true.D[-1] for g in groups]], [g.true.G for g in groups])]
+    for ops, G in _loss_slopes(model, groups):
+        right = [
+            model.output.back(g.true.Z[-1], g.true.A[-1], d) for g, d in zip(groups, G, strict=True)
+        ]
+        if ops:
+            found.append(Signal([right], G, ops))
+        find = _softmax_deltas if model.output.unit is None else _unit_deltas
+        found += [Signal([d], G, (*ops, op)) for op, d in find(model, groups, G, right, last)]
+    found += _error_deltas(model, groups, last)
+    if model.output.axis not in (None, "units"):
+        op = Op(
+            "softmax_wrong_axis",
+            last,
+            "delta",
+            f"a - y, with a softmax over {model.output.axis}",
+            1.0,
+        )
+        found.append(Signal([error_of(groups)], [g.true.G for g in groups], (op,)))
+    return sorted(found, key=lambda signal: signal.cost)
+
+
+def _softmax_deltas(
+    model: Model,  # noqa: ARG001 - called in the place of _unit_deltas
+    groups: Sequence[Group],
+    G: Arrays,
+    right: Arrays,
+    last: int,
+) -> Iterator[tuple[Op, Arrays]]:
+    diagonal = [g.true.A[-1] * (1 - g.true.A[-1]) for g in groups]
+    yield Op("softmax_jacobian_missing", last, "delta", "dL/da is passed on as dL/dz"), G
+    yield Op("missing_output_derivative", last, "delta", "dL/da is passed on as dL/dz", 1.1), G
+    yield (Op("softmax_jacobian_diagonal", last, "delta", "dL/da a (1 - a)"), times(G, diagonal))
+    yield (
+        Op("softmax_extra_derivative", last, "delta", "(a - y) a (1 - a)"),
+        times(right, diagonal),
+    )
+    yield (Op("upstream_discarded", last, "delta", "the slope replaces dL/da"), diagonal)
+    variables = {"z": [g.true.Z[-1] for g in groups], "a": [g.true.A[-1] for g in groups]}
+    for op, slope in slope_choices("softmax", last, variables):
+        if op.note.startswith("the slope formula of sigmoid for a, taken at a"):
+            continue
+        yield (
+            Op(op.word, last, "delta", op.note + ", on top of the right delta", op.cost + 0.2),
+            times(right, slope),
+        )
+        yield Op(op.word, last, "delta", op.note, op.cost + 0.2), times(G, slope)
+
+
+def _unit_deltas(
+    model: Model, groups: Sequence[Group], G: Arrays, right: Arrays, last: int
+) -> Iterator[tuple[Op, Arrays]]:
+    own = model.output_name
+    unit = model.output.unit or UNITS["identity"]
+    slope = [unit.slope_at_z(g.true.Z[-1]) for g in groups]
+    variables = {
+        "z": [g.true.Z[-1] for g in groups],
+        "a": [g.true.A[-1] for g in groups],
+        "the error": error_of(groups, factor=False),
+        "minus the error": [-e for e in error_of(groups, factor=False)],
+        "dL/da": G,
+        "y": [g.batch.Y for g in groups],
+    }
+    yield Op("missing_output_derivative", last, "delta", "dL/da is passed on as dL/dz"), G
+    yield Op("upstream_discarded", last, "delta", "the slope replaces dL/da"), slope
+    for op, values in slope_choices(own, last, variables):
+        if own == "identity" and op.word == "derivative_at_wrong_variable":
+            continue
+        yield op, times(G, values)
+    yield (
+        Op(
+            "derivative_of_other_activation", last, "delta", "the slope is multiplied in twice", 1.3
+        ),
+        times(right, slope),
+    )
+    yield from product_deltas(G, slope, last)
+    yield from dot_output(groups, own, last, G)
+
+
+def dot_output(
+    groups: Sequence[Group], own: str, last: int, G: Arrays
+) -> Iterator[tuple[Op, Arrays]]:
+    """Yield Gram matrices for squares in the output's slope."""
+    for op, slope in dot_slopes(groups, own, last):
+        yield op, times(G, slope)
+
+
+def _error_deltas(model: Model, groups: Sequence[Group], last: int) -> list[Signal]:
+    """Return deltas that are the slope formula of the error alone."""
+    found = []
+    names = ["sigmoid"] if model.output.unit is None else [model.output_name]
+    for sign, text in ((1, "a - y"), (-1, "y - a")):
+        for name in names:
+            formula = SLOPES.get((name, "a"))
+            if formula is None:
+                continue
+            e = [sign * x for x in error_of(groups, factor=False)]
+            d = [formula(x) for x in e]
+            op = Op(
+                "derivative_at_wrong_variable",
+                last,
+                "delta",
+                f"the delta is the slope formula at {text} alone",
+                1.1,
+            )
+            found.append(Signal([d], [g.true.G for g in groups], (op,)))
+            scaled = [v * np.mean(g.factor) for v, g in zip(d, groups, strict=True)]
+            found.append(Signal([scaled], [g.true.G for g in groups], (op,)))
+    return found

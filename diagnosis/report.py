@@ -1,0 +1,132 @@
+"""An answer as text for a terminal, and as Markdown to paste."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterator
+
+from diagnosis.answer import Answer, Finding
+from diagnosis.model import Model
+
+WIDTH = 96
+KINDS = {
+    "healthy": "Nothing wrong found: the gradient is the gradient of the loss.",
+    "gradient": "The gradient is not the gradient of the loss.",
+    "training": "The gradient is right; training fails for another reason.",
+    "unknown": "The subject could not be run.",
+}
+
+
+def network(model: Model, samples: int) -> str:
+    """Return a model in one line: `2 -> 10 tanh -> 1 sigmoid, cross-entropy averaged over 200`."""
+    widths = model.layout.widths
+    units = [*model.hidden, model.output_name]
+    chain = " -> ".join(
+        [str(widths[0]), *(f"{n} {u}" for n, u in zip(widths[1:], units, strict=True))]
+    )
+    return f"{chain}, {model.loss_name.replace('_', ' ')} {_reduction(model, samples)}"
+
+
+def _reduction(model: Model, samples: int) -> str:
+    factor = next(iter(model.factors.values()))
+    where = "rows" if model.layout.rows else "columns"
+    if factor.size > 1:
+        return f"weighted by class over {samples} {where}"
+    times = float(factor[0]) * samples
+    if len(model.factors) > 1:
+        m1, m2 = list(model.factors)
+        if not math.isclose(model.factors[m1][0] * m1, model.factors[m2][0] * m2, rel_tol=1e-6):
+            return f"summed over {samples} {where}" + _scaled(float(factor[0]))
+    return f"averaged over {samples} {where}" + _scaled(times)
+
+
+def _scaled(times: float) -> str:
+    return "" if math.isclose(times, 1, rel_tol=1e-6) else f", times {times:.4g}"
+
+
+def _arrays(answer: Answer) -> Iterator[str]:
+    for name, check in answer.checks.items():
+        size = f"{check.error:.0e}" if check.ok else f"{check.error:.2g}"
+        yield f"{name} {'ok' if check.ok else 'wrong'} {size}"
+
+
+def _wrapped(text: str, indent: str = "") -> str:
+    return textwrap.fill(text, WIDTH, initial_indent=indent, subsequent_indent=indent)
+
+
+def _number(loss: float) -> str:
+    return f"{loss:.3g}" if math.isfinite(loss) else "the loss is no number any more"
+
+
+def ends(answer: Answer) -> str:
+    """Return how both trainings end, in a sentence; empty where there is one only."""
+    curves = answer.curves
+    if curves is None or curves.author is None or curves.mended is None:
+        return ""
+    steps = max(len(curves.author), 1) - 1
+    return (
+        f"Mended, your program reaches a loss of {curves.mended[-1]:.3g} after {steps} steps; "
+        f"as it is, {_number(float(curves.author[-1]))}."
+    )
+
+
+def text(answer: Answer) -> str:
+    """Return an answer for a terminal."""
+    lines = [answer.subject]
+    if answer.error is not None:
+        return "\n".join([*lines, _wrapped(answer.error)])
+    if answer.model is not None:
+        lines[0] = f"{answer.subject}   {network(answer.model, answer.samples)}"
+    if answer.checks:
+        lines.append(
+            textwrap.fill("   ".join(a.replace(" ", "\0") for a in _arrays(answer)), WIDTH).replace(
+                "\0", " "
+            )
+        )
+    lines.append(KINDS[answer.kind])
+    for finding in answer.findings:
+        lines += ["", *_finding(finding)]
+    said = ends(answer)
+    lines += ["", said] if said else []
+    extra = [*answer.side_effects, *answer.notes]
+    lines += (
+        ["", *(_wrapped(f"Note: {note}.".replace("..", ".")) for note in extra)] if extra else []
+    )
+    return "\n".join(lines)
+
+
+def _finding(finding: Finding) -> Iterator[str]:
+    arrays = f"   {', '.join(finding.arrays)}" if finding.arrays else ""
+    yield f"{finding.defect} in {finding.layer}{arrays}"
+    yield _wrapped(finding.why, "  ")
+    yield _wrapped(f"Repair: {finding.fix}", "  ")
+    for other in finding.alternatives:
+        words = " with ".join(other.defects)
+        yield _wrapped(f"Or: {words} ({other.why}). {other.tell_apart}", "  ")
+
+
+def markdown(answer: Answer) -> str:
+    """Return an answer to paste into a forum."""
+    if answer.error is not None:
+        return f"**{answer.subject}** could not be run: {answer.error}"
+    lines = [f"**{KINDS[answer.kind]}**", ""]
+    if answer.model is not None:
+        lines += [f"Your network: {network(answer.model, answer.samples)}.", ""]
+    if answer.checks:
+        lines += ["| array | relative error | |", "| --- | --- | --- |"]
+        lines += [
+            f"| `{n}` | {c.error:.1e} | {'ok' if c.ok else '**wrong**'} |"
+            for n, c in answer.checks.items()
+        ]
+        lines.append("")
+    for finding in answer.findings:
+        lines += [f"- **{finding.defect}** ({finding.layer}): {finding.why} *{finding.fix}*"]
+        lines += [
+            f"  - or {' with '.join(a.defects)}: {a.why}. {a.tell_apart}"
+            for a in finding.alternatives
+        ]
+    said = ends(answer)
+    lines += ["", said] if said else []
+    lines += [f"- {note}" for note in (*answer.side_effects, *answer.notes)]
+    return "\n".join(lines)

@@ -1,0 +1,219 @@
+"""What a subject can be asked to do, each a function of its `Caller` and the message.
+
+They run in a fresh copy of the subject's process, or in ours for functions handed over in Python.
+Whatever they return can travel over `wire`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from diagnosis.calls import Array, BadResult, Caller, Point, as_array, memory_of
+from diagnosis.differences import roughness, slope
+from diagnosis.tracing import trace
+
+NUMBERS = (int, float, np.integer, np.floating)
+
+
+def _point(message: Mapping[str, Any]) -> Point:
+    return Point(message["params"], message["X"], message["Y"])
+
+
+def _shared(params: Mapping[str, Any]) -> list[list[str]]:
+    """Return pairs of parameters that are the same memory in the same order."""
+    arrays = {n: v for n, v in params.items() if isinstance(v, np.ndarray) and v.size}
+    keys = {name: memory_of(a) for name, a in arrays.items()}
+    names = list(keys)
+    return [[m, n] for i, m in enumerate(names) for n in names[i + 1 :] if keys[m] == keys[n]]
+
+
+def describe(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001
+    """Return params, X and Y as arrays, and what else the module has."""
+    if not isinstance(caller.params, Mapping) or not caller.params:
+        msg = "`params` must be a dict of name -> array with at least one array; got "
+        raise BadResult(msg + (f"{type(caller.params).__name__}." if caller.params else "none."))
+    return {
+        "params": {str(n): as_array(v, f"params['{n}']") for n, v in caller.params.items()},
+        "X": as_array(caller.X, "X"),
+        "Y": as_array(caller.Y, "Y"),
+        "train": _signature(caller.train),
+        "shared": _shared(caller.params),
+        "globals": {
+            name: float(value)
+            for name, value in caller.namespace.items()
+            if isinstance(value, NUMBERS) and not isinstance(value, bool)
+        },
+    }
+
+
+def _signature(function: Callable[..., Any] | None) -> dict[str, Any] | None:
+    """Return numeric defaults of a function's parameters; None without a function."""
+    if not callable(function):
+        return None
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return {}
+    return {p.name: float(p.default) for p in parameters if isinstance(p.default, NUMBERS)}
+
+
+def losses(caller: Caller, message: Mapping[str, Any]) -> Array:
+    """Return the loss at each point; NaN where it raises and `lenient` is set."""
+    found = []
+    for point in message["points"]:
+        try:
+            found.append(caller.loss(_point(point)))
+        except Exception:
+            if not message.get("lenient"):
+                raise
+            found.append(float("nan"))
+    return np.array(found)
+
+
+def grads(caller: Caller, message: Mapping[str, Any]) -> list[dict[str, Array]]:
+    """Return the gradients at each point, one call after another in the same process."""
+    return [caller.grads(_point(point)) for point in message["points"]]
+
+
+def slopes(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
+    """Return loss, roughness, and `(3, k)` slope, doubt and noise of the entries asked for."""
+    start = _point(message)
+    params = {name: np.array(array, float) for name, array in start.params.items()}
+    point = Point(params, start.X, start.Y)
+    here = caller.loss(point)
+    direction = {n: np.cos(1 + np.arange(a.size)).reshape(a.shape) for n, a in params.items()}
+
+    def along(t: float) -> float:
+        moved = {name: params[name] + t * direction[name] for name in params}
+        return caller.loss(Point(moved, start.X, start.Y))
+
+    rough = roughness(along)
+    found = {}
+    for name, entries in message["entries"].items():
+        array = params[name].reshape(-1)
+        found[name] = np.array([_entry(caller, point, array, i, here, rough) for i in entries])
+    return {
+        "loss": here,
+        "again": caller.loss(point),
+        "rough": rough,
+        "slopes": {name: values.reshape(-1, 3).T for name, values in found.items()},
+    }
+
+
+def _entry(caller: Caller, point: Point, array: Array, i: int, here: float, rough: float) -> Array:
+    value = array[i]
+
+    def along(displacement: float) -> float:
+        array[i] = value + displacement
+        try:
+            return caller.loss(point)
+        finally:
+            array[i] = value
+
+    return slope(along, here, value, rough)
+
+
+def purity(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
+    """Call `grads` and `loss` and see what they change besides returning a result."""
+    point, other = _point(message), _point(message["other"])
+    changed: list[str] = []
+    with np.errstate(all="ignore"):
+        for function, what in ((caller._loss, "loss"), (caller._grads, "grads")):
+            arguments = caller.arguments(point)
+            function(*arguments)
+            changed += [f"{what} writes into {name}" for name in _differences(arguments, point)]
+        arguments = caller.arguments(point)
+        result = caller._grads(*arguments)
+        kept = {n: np.array(v) for n, v in result.items()} if isinstance(result, Mapping) else {}
+        aliases = [
+            f"grads['{n}'] is the memory of params['{p}']"
+            for n in kept
+            for p, array in arguments[0].items()
+            if isinstance(array, np.ndarray)
+            and isinstance(result[n], np.ndarray)
+            and np.shares_memory(array, result[n])
+        ]
+        caller._grads(*caller.arguments(other))
+    later = [
+        f"grads['{n}'] changes when grads is called again"
+        for n, v in kept.items()
+        if not np.array_equal(v, np.asarray(result[n]), equal_nan=v.dtype.kind == "f")
+    ]
+    first = caller.loss(point)
+    random = caller.randomness.drawn()
+    caller.loss(other)
+    return {
+        "random": random,
+        "effects": [*changed, *aliases, *later],
+        "dtypes": {n: str(np.asarray(v).dtype) for n, v in kept.items()},
+        "stateful": bool(caller.loss(point) != first and first == first),
+    }
+
+
+def _differences(arguments: tuple[Any, Any, Any], point: Point) -> list[str]:
+    pairs = {f"params['{n}']": (arguments[0][n], point.params[n]) for n in point.params}
+    pairs |= {"X": (arguments[1], point.X), "Y": (arguments[2], point.Y)}
+    return [name for name, (now, was) in pairs.items() if not np.array_equal(now, was)]
+
+
+def train(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
+    """Train as the author does, with other values for some settings."""
+    function = caller.train
+    if function is None:
+        msg = "`train` must be a function; got None."
+        raise BadResult(msg)
+    for name, value in message.get("globals", {}).items():
+        caller.namespace[name] = value  # type: ignore[index]
+    point = _point(message)
+    params, X, Y = caller.arguments(point)
+    if message.get("shared"):
+        params = caller.as_shared(point)
+    caller.randomness.put_back()
+    with np.errstate(all="ignore"):
+        result = function(params, X, Y, **message.get("settings", {}))
+    if not (isinstance(result, tuple | list) and len(result) == 2):
+        msg = "`train` must return (params, losses); got something else."
+        raise BadResult(msg)
+    ended, curve = result
+    curve = np.array([np.asarray(value, float).reshape(-1)[0] for value in curve], float)
+    return {
+        "params": {str(n): as_array(v, f"params['{n}']").astype(float) for n, v in ended.items()},
+        "losses": curve,
+    }
+
+
+def descend(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
+    """Take plain steps down given or the author's own gradients, and record the loss."""
+    point = _point(message)
+    params = {name: np.array(array, float) for name, array in point.params.items()}
+    curve = []
+    for _ in range(message["steps"]):
+        here = Point(params, point.X, point.Y)
+        curve.append(caller.loss(here))
+        step = caller.grads(here)
+        params = {name: params[name] - message["lr"] * step[name] for name in params}
+    curve.append(caller.loss(Point(params, point.X, point.Y)))
+    return {"params": params, "losses": np.array(curve)}
+
+
+def traced(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
+    """Run `grads` under a tracer; see `tracing`."""
+    point = _point(message)
+    path = message["path"]
+    return trace(lambda: caller.grads(point), path)
+
+
+TASKS: Mapping[str, Callable[[Caller, Mapping[str, Any]], Any]] = {
+    "describe": describe,
+    "losses": losses,
+    "grads": grads,
+    "slopes": slopes,
+    "purity": purity,
+    "train": train,
+    "descend": descend,
+    "trace": traced,
+}

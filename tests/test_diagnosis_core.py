@@ -1,0 +1,87 @@
+"""The words that sweeps train with: the operators of the search give the same gradients."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bpcore import DEFECTS, Data, RunSpec, StackSpec
+from bpcore.batches import FullBatch
+from bpcore.defects import check_defects
+from bpcore.stack import Network, views
+from bpcore.start import start
+from diagnosis.diagnose import diagnose, examine
+from diagnosis.groups import group_at
+from diagnosis.identify import Identifier
+from diagnosis.probing import Probes
+from diagnosis.search import Search
+from diagnosis.subject import given
+
+RUN = RunSpec(lr=0.3)
+M = 11
+
+
+def spec_for(word):
+    """Return a network that can have the defect, every layer of another width."""
+    spec = StackSpec(sizes=(3, 5, 4, 2), activation="tanh", output="sigmoid", loss="squared_error")
+    if word == "leaky_slope_mismatch":
+        spec = replace(spec, activation="relu")
+    return spec
+
+
+def functions(spec):
+    """Return params, X, Y, loss and grads of one network of `bpcore`, as a subject has them."""
+    rng = np.random.default_rng(5)
+    X = rng.standard_normal((3, M))
+    Y = rng.random((2, M))
+    parameters = start(spec, [RUN])
+    grads_flat = np.zeros_like(parameters.flat)
+
+    def network(params, X, Y):
+        for k, Wb in enumerate(views(parameters.flat, spec.sizes, bias=spec.bias)):
+            Wb[0] = params[f"Wb{k + 1}"]
+        made = Network(spec, parameters, grads_flat, X.shape[1])
+        made.bind(*FullBatch(spec, Data.of(X, Y)).arrays)
+        made.forward()
+        return made
+
+    def loss(params, X, Y):
+        return float(network(params, X, Y).loss()[0])
+
+    def grads(params, X, Y):
+        network(params, X, Y).backward()
+        cut = views(grads_flat, spec.sizes, bias=spec.bias)
+        return {f"Wb{k + 1}": Wb[0].copy() for k, Wb in enumerate(cut)}
+
+    cut = views(parameters.flat, spec.sizes, bias=spec.bias)
+    params = {f"Wb{k + 1}": Wb[0].copy() for k, Wb in enumerate(cut)}
+    return params, X, Y, loss, grads
+
+
+def possible(word):
+    try:
+        check_defects([word], spec_for(word))
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("word", [word for word in DEFECTS if possible(word)])
+def test_a_defect_that_sweeps_train_with_is_recognized_to_the_last_digits(word):
+    spec = replace(spec_for(word), defects=(word,))
+    subject = given(*functions(spec))
+    probes = Probes(subject, np.random.default_rng(0))
+    model = next(Identifier(subject, probes).models())
+    group = group_at(model, subject, probes.points(4))
+    best = Search(model, [group]).run()[0]
+    found = [m for m in (*best.W, *best.b) if m is not None]
+    assert max(m.rest for m in found) < 1e-12
+    assert best.lost == 0
+    answer = examine(subject)
+    named = {f.defect for f in answer.findings}
+    others = [set(a.defects) for f in answer.findings for a in f.alternatives]
+    assert named == {word} or {word} in others
+
+
+def test_a_right_network_of_sweeps_is_healthy():
+    assert diagnose(*functions(spec_for(""))).kind == "healthy"

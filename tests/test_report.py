@@ -372,7 +372,8 @@ def test_train_ends_with_a_report_unless_it_is_told_not_to(train, tmp_path):
     [
         (
             "experiment=dead_relu depth=2,12 lr=0.1,1 epochs=100",
-            r"1\. depth 12, (lr [0-9.]+, )?relu.*: \d+ of \d+ runs have a dead layer \[\d+, \d+ %\]; ",
+            r"1\. depth 12, (lr [0-9.]+, )?relu.*: \d+ of \d+ runs have a dead layer "
+            r"\[\d+, \d+ %\]; ",
         ),
         (
             "experiment=stuck_at_ln2 activation=tanh depth=4 init_scale=0.01,1 lr=0.1 epochs=100",

@@ -48,7 +48,7 @@ def make(study: Study, folder: Path, progress: Callable[[str], None] = lambda _:
     progress(f"drawing {len(pictures)} figures")
     drawn = {each.picture.name: each for each in draw(pictures, folder / "figures")}
     progress("writing")
-    _write_tables(sections, folder / "tables")
+    write_tables(sections, folder / "tables")
     page = write_pages(study, sections, drawn, folder)
     context = sections[0].context
     return Made(page, [finding["text"] for finding in context["findings"]], context["lead"])
@@ -72,7 +72,8 @@ def sections_of(study: Study) -> list[Section]:
     ]
 
 
-def _write_tables(sections: list[Section], folder: Path) -> None:
+def write_tables(sections: list[Section], folder: Path) -> None:
+    """Write the tables of sections as CSV, and remove those of an earlier report."""
     folder.mkdir(parents=True, exist_ok=True)
     tables = {name: table for section in sections for name, table in section.tables.items()}
     known = folder / KNOWN  # whatever else lies there is not ours to remove

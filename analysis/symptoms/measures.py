@@ -10,6 +10,7 @@ measured on the other: docs/failure-modes.md.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.symptoms.traces import Array, Flags, Traces
 
@@ -17,7 +18,8 @@ AT_PRIOR = 0.02
 CONSTANT = 0.003
 HIGH = 0.5
 FLAT = 0.03
-LEAVES = 3.0
+LEAVES = 0.5
+STEADY = 0.05
 ROUNDING = {"float64": 1e-12, "float32": 1e-5}
 
 
@@ -142,23 +144,42 @@ def saturated(traces: Traces) -> Array:
 
 def oscillating(traces: Traces) -> Array:
     """Largest rise of the loss between records of the second half, over the loss of guessing."""
+    return worst(rises(traces))
+
+
+def rises(traces: Traces) -> Array:
+    """By how much the loss rose from record to record in the second half, `(R, K - 1)`.
+
+    Over the loss of guessing; 0 where it fell, and in the first half.
+    """
     late = np.arange(traces.epochs.shape[1]) >= traces.middle[:, None]
     losses = np.where(late, traces.curve("loss"), np.nan)
-    return worst(np.diff(losses, axis=1)) / traces.column("prior_loss")
+    rise = np.diff(losses, axis=1) / traces.column("prior_loss")[:, None]
+    return np.asarray(np.fmax(rise, 0.0))
 
 
 def slow(traces: Traces) -> Array:
     """Fall of the loss that ten times the epochs are still to bring, over the loss of guessing.
 
-    Foretold from its fall over the logarithm of time since midway. A run on a plateau that it is
-    about to leave has everything before it.
+    Foretold from the fall of its lowest so far over the logarithm of time. A run on a plateau that
+    it is about to leave has everything before it.
     """
-    now, before = relative_loss(traces), traces.midway("loss") / traces.column("prior_loss")
-    then = np.fmax(traces.epochs[np.arange(len(now)), traces.middle], 1)
-    slope = (before - now) / np.log1p(traces.passed / then)
-    at_end = now - slope * np.log(1 / traces.until)
-    fall = np.minimum(slope * np.log(10), at_end)
-    return np.where(at_prior(traces) & (patience(traces) < LEAVES), 1.0, fall)
+    best = np.fmin.accumulate(traces.curve("loss"), axis=1) / traces.column("prior_loss")[:, None]
+    now = best[np.arange(len(best)), traces.last]
+    since = (traces.middle, np.maximum(traces.last - 2, 0))
+    slope = np.minimum(*(descent(traces, best, start) for start in since))
+    fall = np.minimum(slope * np.log(10), now - slope * np.log(1 / traces.until))
+    leaving = at_prior(traces) & (patience(traces) < LEAVES)
+    steady = rises(traces).sum(axis=1) < STEADY
+    return np.where(leaving, 1.0, only((now > HIGH) & steady, fall))
+
+
+def descent(traces: Traces, curve: Array, since: NDArray[np.intp]) -> Array:
+    """Fall of a curve since a record, over the logarithm of the time since, `(R,)`."""
+    rows = np.arange(len(curve))
+    then, now = (traces.epochs[rows, at] for at in (since, traces.last))
+    fall = curve[rows, since] - curve[rows, traces.last]
+    return np.where(now > then, fall / np.log(now / np.fmax(then, 1)), np.nan)
 
 
 def not_learning(traces: Traces) -> Array:

@@ -140,6 +140,25 @@ _ALL = (
         measure=measures.stuck_at_prior,
     ),
     Symptom(
+        name="saturated",
+        title="saturated",
+        phrase="are saturated",
+        what="Most activations of some hidden layer lie where the activation is flat, and the loss "
+        "is high.",
+        why="Weights or inputs that are too large, or one step that is, drive tanh and sigmoid to "
+        "their ends, where the slope is nearly 0: the layer's units are switches, and hardly any "
+        "gradient passes them.",
+        threshold="Half of the activations of some hidden layer or more have a slope below 1 % of "
+        "the largest, and the loss is above half of the loss of guessing.",
+        source="TheDeepChecker alarms where more than half of the units are saturated.",
+        cure="Smaller initial weights, scaled inputs, a smaller learning rate, ReLU.",
+        experiment="saturation",
+        isfailure=True,
+        reads=("saturated_fraction",),
+        limit=0.5,
+        measure=measures.saturated,
+    ),
+    Symptom(
         name="exploding_gradient",
         title="exploding gradient",
         phrase="had gradients that exploded",
@@ -185,25 +204,6 @@ _ALL = (
         measure=measures.vanishing_gradient,
     ),
     Symptom(
-        name="saturated",
-        title="saturated",
-        phrase="are saturated",
-        what="Most activations of some hidden layer lie where the activation is flat, and the loss "
-        "is high.",
-        why="Weights or inputs that are too large, or one step that is, drive tanh and sigmoid to "
-        "their ends, where the slope is nearly 0: the layer's units are switches, and hardly any "
-        "gradient passes them.",
-        threshold="Half of the activations of some hidden layer or more have a slope below 1 % of "
-        "the largest, and the loss is above half of the loss of guessing.",
-        source="TheDeepChecker alarms where more than half of the units are saturated.",
-        cure="Smaller initial weights, scaled inputs, a smaller learning rate, ReLU.",
-        experiment="saturation",
-        isfailure=True,
-        reads=("saturated_fraction",),
-        limit=0.5,
-        measure=measures.saturated,
-    ),
-    Symptom(
         name="oscillating",
         title="oscillating",
         phrase="oscillate",
@@ -227,15 +227,16 @@ _ALL = (
         what="The loss is still high, and falling.",
         why="The learning rate is small for this loss, or the run is on a plateau that it will "
         "leave.",
-        threshold="Going on as in the second half, over the logarithm of time, the loss would fall "
-        "by another quarter of the loss of guessing in ten times the epochs; or it is at the loss "
-        "of guessing, and the output grows fast enough to leave it.",
+        threshold="The loss is above half of the loss of guessing and fell steadily in the second "
+        "half; going on like that over the logarithm of time, it falls by another 20 % of the loss "
+        "of guessing in ten times the epochs. Or it is at the loss of guessing, and the output "
+        "grows by a factor e in half of the epochs asked for.",
         source="Ours.",
         cure="A larger learning rate; more epochs; adam.",
         experiment="learning_rate_cliff",
         isfailure=True,
         reads=("output_spread",),
-        limit=0.25,
+        limit=0.2,
         measure=measures.slow,
     ),
     Symptom(

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sweeps.errors import BadInput
+
 if TYPE_CHECKING:
     from analysis.frames import Study
 
@@ -60,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             listing.show_list(given.store)
         else:
             _report(given)
-    except ValueError as error:  # BadInput is one
+    except BadInput as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except KeyboardInterrupt:
@@ -77,7 +79,7 @@ def of_sweep(store: str | Path, name: str) -> None:
     """Write the report of one sweep to reports/NAME.
 
     Raises:
-        ValueError: it cannot be written.
+        BadInput: it cannot be written.
     """
     _write_report(store, [name], None, None)
 
@@ -97,7 +99,7 @@ def _write_report(
     try:
         write(study, folder)
     except OSError as error:
-        raise ValueError(
+        raise BadInput(
             f"`--out` must be a directory that can be written; got {folder}: "
             f"{error.strerror or error}."
         ) from None

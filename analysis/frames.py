@@ -104,7 +104,7 @@ class Study:
             names: of these columns.
 
         Raises:
-            ValueError: there are none.
+            BadInput: there are none.
         """
         columns = self.frame[list(names)].astype(object)
         columns = columns.where(columns.notna(), None)
@@ -115,7 +115,7 @@ class Study:
                 known[values] = keep(dict(zip(names, values, strict=True)))
             held.append(known[values])
         if not any(held):
-            raise ValueError(
+            raise records.BadInput(
                 f"`--where` must keep at least one run; got {condition}, which none of "
                 f"{len(held)} fulfills."
             )
@@ -165,13 +165,12 @@ def load(store: str | Path, names: Sequence[str] = (), title: str | None = None)
         title: name of the study; by default made of the names.
 
     Raises:
-        BadInput: there is no such sweep.
-        ValueError: none of its runs is stored, or nothing is.
+        BadInput: there is no such sweep, or none of its runs is stored.
     """
     names = list(dict.fromkeys(names))
     about = [_Sweep.read(store, name) for name in names or records.sweeps(store)]
     if not about:
-        raise ValueError(
+        raise records.BadInput(
             f"A report must have runs; {store} has none yet. "
             "Train some first: python train.py -m activation=relu,tanh"
         )
@@ -184,7 +183,7 @@ def load(store: str | Path, names: Sequence[str] = (), title: str | None = None)
     rows = pd.Series(range(len(table)), index=table["run"].to_pylist())
     stored = members["run"].isin(rows.index)
     if not stored.any():
-        raise ValueError(
+        raise records.BadInput(
             f"A report must have runs; of {', '.join(names) or 'this store'} none is stored yet. "
             "Give the command that trains it again."
         )

@@ -61,6 +61,8 @@ class Traces:
 
     def _curve(self, name: str) -> Array:
         values = _padded(self._array(name))
+        if values.ndim == 2 and name.removeprefix(HISTORY) in _BY_LAYER:  # null throughout
+            values = np.full((*values.shape, int(self.depth.max(initial=0)) + 1), np.nan)
         whole = np.full((*self._kept.shape, *values.shape[2:]), np.nan)
         whole[:, : values.shape[1]] = values  # narrower where runs lack the probe
         whole[~self._kept] = np.nan
@@ -138,7 +140,7 @@ def _nested(type_: pa.DataType) -> bool:
 def _padded(array: pa.Array) -> Array:
     """Lay lists, or lists of lists, out as `(R, K)` or `(R, K, L)`; NaN fills up."""
     if not pa.types.is_list(array.type):  # null throughout
-        return np.full((len(array), 0), np.nan)
+        return np.full((len(array), 1), np.nan)
     flat = pc.list_flatten(array)
     rows = _block(_lengths(array))
     if not _nested(array.type):
@@ -149,8 +151,11 @@ def _padded(array: pa.Array) -> Array:
 
 
 def _block(lengths: NDArray[np.intp]) -> Flags:
-    """Return `(n, longest)`: which places of a rectangle lists of these lengths fill."""
-    return np.asarray(np.arange(lengths.max(initial=0)) < lengths[:, None])
+    """Return `(n, longest)`: which places of a rectangle lists of these lengths fill.
+
+    It has a column also where all lists are empty, so that there is a last record to look at.
+    """
+    return np.asarray(np.arange(lengths.max(initial=1)) < lengths[:, None])
 
 
 def _filled(places: Flags, values: NDArray[np.generic]) -> Array:

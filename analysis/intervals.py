@@ -38,8 +38,8 @@ def effective_size(hits: ArrayLike, runs: ArrayLike) -> float:
     """Return how many independent runs clustered ones are worth, for an interval of their rate.
 
     Runs of one replicate share their random numbers. As much as their replicates differ in their
-    rates, as few runs are they worth: from about the number of replicates up to that of runs, less what
-    it takes to know their difference from few replicates.
+    rates, as few runs are they worth: from about the number of replicates up to that of runs, less
+    what it takes to know their difference from few replicates.
 
     Args:
         hits: `(U,)` of each replicate.

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-CONFIDENCE = 0.95
-_Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+from analysis.intervals import CONFIDENCE, wilson
 
 
 class Estimate(NamedTuple):
@@ -29,17 +28,12 @@ class Estimate(NamedTuple):
 def share(hits: NDArray[np.bool_]) -> Estimate:
     """Return the share of hits among runs, `(n,)`, with Wilson's interval.
 
-    >>> share(np.array([True] * 9 + [False]))
-    Estimate(value=0.9, low=0.5958499732047615, high=0.9821237869049271)
-
-    Source:
-        Wilson, JASA 22, 1927; recommended by Brown, Cai & DasGupta, Statistical Science 16, 2001.
+    >>> value, low, high = share(np.array([True] * 9 + [False]))
+    >>> print(f"{value:.3f} [{low:.3f}, {high:.3f}]")
+    0.900 [0.596, 0.982]
     """
-    n, p = len(hits), float(np.mean(hits))
-    middle = (p + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    half = _Z / (1 + _Z**2 / n) * math.sqrt(p * (1 - p) / n + _Z**2 / (4 * n * n))
-    # Where all or none hit, the interval ends there but for rounding.
-    return Estimate(p, max(min(middle - half, p), 0.0), min(max(middle + half, p), 1.0))
+    low, high = wilson(np.count_nonzero(hits), len(hits))
+    return Estimate(float(np.mean(hits)), float(low), float(high))
 
 
 def paired_difference(

@@ -75,6 +75,8 @@ def _judged(symptom: Symptom, traces: Traces) -> pd.api.extensions.ExtensionArra
         value = symptom.measure(traces)
     there = np.logical_and.reduce([traces.has(probe) for probe in ("epoch", *symptom.reads)])
     flags, unknown = value >= symptom.limit, ~there | np.isnan(value)
+    if symptom.relative:
+        unknown |= np.isnan(traces.column("prior_loss"))
     if symptom.name not in _BEFORE_DIVERGING:
         flags, unknown = flags & ~traces.diverged, unknown & ~traces.diverged
     return pd.arrays.BooleanArray(flags, unknown)

@@ -52,7 +52,8 @@ def stuck_at_prior(traces: Traces) -> Array:
     """
     share = traces.now("output_spread") / target_spread(traces)
     awakening = np.log(1 / (share + rounding(traces))) * patience(traces)
-    return only(at_prior(traces), np.fmax(awakening, stillness(traces)))
+    later = np.where(np.isnan(awakening), np.nan, np.fmax(awakening, stillness(traces)))
+    return only(at_prior(traces), later)
 
 
 def patience(traces: Traces) -> Array:
@@ -116,7 +117,7 @@ def exploding_gradient(traces: Traces) -> Array:
     measured = layers[:, None] & ~np.isnan(traces.epochs)[:, :, None]
     # A gradient that was measured and is no number was too large for one.
     norms[measured & np.isnan(norms)] = np.inf
-    return only(high(traces), worst(norms.reshape(len(norms), -1)))
+    return only(high(traces), worst(worst(norms)))
 
 
 def sensitivity(traces: Traces) -> Array:

@@ -31,6 +31,7 @@ class Symptom:
         limit: the number that the measure has to reach.
         measure: from the traces of R runs to `(R,)` numbers, larger where it is worse, NaN where
             they cannot be told; None for healthy, the absence of failures.
+        relative: whether losses are measured against that of guessing, which is not always known.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Symptom:
     reads: tuple[str, ...]
     limit: float
     measure: Callable[[Traces], Array] | None
+    relative: bool = False
 
     def rule(self, traces: Traces) -> Flags:
         """Say which runs show the symptom, as far as can be told, `(R,)`."""
@@ -138,6 +140,7 @@ _ALL = (
         reads=("output_spread",),
         limit=100.0,
         measure=measures.stuck_at_prior,
+        relative=True,
     ),
     Symptom(
         name="saturated",
@@ -157,6 +160,7 @@ _ALL = (
         reads=("saturated_fraction",),
         limit=0.5,
         measure=measures.saturated,
+        relative=True,
     ),
     Symptom(
         name="exploding_gradient",
@@ -178,6 +182,7 @@ _ALL = (
         reads=("grad_norm", "weight_norm"),
         limit=100.0,
         measure=measures.exploding_gradient,
+        relative=True,
     ),
     Symptom(
         name="vanishing_gradient",
@@ -202,6 +207,7 @@ _ALL = (
         reads=("grad_norm", "weight_norm", "update_ratio", "dead_fraction"),
         limit=100.0,
         measure=measures.vanishing_gradient,
+        relative=True,
     ),
     Symptom(
         name="oscillating",
@@ -219,6 +225,7 @@ _ALL = (
         reads=(),
         limit=0.2,
         measure=measures.oscillating,
+        relative=True,
     ),
     Symptom(
         name="slow",
@@ -238,6 +245,7 @@ _ALL = (
         reads=("output_spread",),
         limit=0.2,
         measure=measures.slow,
+        relative=True,
     ),
     Symptom(
         name="not_learning",
@@ -254,6 +262,7 @@ _ALL = (
         reads=(),
         limit=0.9,
         measure=measures.not_learning,
+        relative=True,
     ),
     Symptom(
         name="dead_units",

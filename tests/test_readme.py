@@ -13,8 +13,9 @@ from sweeps.summary import TITLES
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-FOLDERS = ("analysis", "bpcore", "conf", "hydra_plugins", "sweeps")
-COPIED = (*FOLDERS, "report.py", "train.py", "pyproject.toml")
+FOLDERS = ("analysis", "bpcore", "conf", "diagnosis", "examples", "hydra_plugins", "sweeps")
+PROGRAMS = ("diagnose.py", "report.py", "reproduce.py", "train.py")
+COPIED = (*FOLDERS, *PROGRAMS, "pyproject.toml")
 LEFT = {"store", "reports"}
 
 
@@ -81,7 +82,8 @@ def test_what_the_readme_links_to_exists():
 def test_the_picture_is_made_by_commands_that_are_accepted():
     from sweeps.commandline import prepare
 
-    [block] = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    blocks = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    [block] = [block for block in blocks if "analysis.heatmap" in block]
     train, draw = block.splitlines()
     assert prepare(train.split()[2:], ROOT / "conf")
     assert draw.split()[:3] == ["python", "-m", "analysis.heatmap"]

@@ -16,10 +16,12 @@ from typing import Any
 from sweeps.errors import BadInput, StoreFailed
 from sweeps.whole import write_whole
 
+KEPT = "verdict.json"
 ROOT = Path(__file__).resolve().parent
 CONF = ROOT / "conf"
 REPLICATES, QUICK_REPLICATES = 30, 6
-SOURCES = ("analysis", "bpcore", "conf", "sweeps")
+SOURCES = ("analysis", "bpcore", "conf", "hydra_plugins", "sweeps", "reproduce.py", "train.py")
+READ = (".py", ".yaml", ".html", ".css")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -56,6 +58,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say(str(error), 2)
     except StoreFailed as error:
         return _say(str(error), 1)
+    except OSError as error:
+        return _say(
+            f"`--reports` must be a directory that can be written; got {given.reports}: "
+            f"{error.strerror or error}.",
+            2,
+        )
     except KeyboardInterrupt:
         return _say("Interrupted. Give the same command again to go on.", 130)
 
@@ -77,7 +85,7 @@ def _reproduce(given: argparse.Namespace) -> int:
     from analysis.report.posts import write_index
     from sweeps.cases import load
 
-    names = given.cases or sorted(path.stem for path in (CONF / "case").glob("*.yaml"))
+    names = given.cases or _listed()
     cases = {name: load(CONF, name) for name in dict.fromkeys(names)}
     folder = given.reports / ("forum-quick" if given.quick else "forum")
     folder.mkdir(parents=True, exist_ok=True)
@@ -86,6 +94,10 @@ def _reproduce(given: argparse.Namespace) -> int:
         sys.stderr.write(f"{name} ({number} of {len(cases)}): {case['title']}\n")
         found[name] = _verdict(name, case, given, folder)
         _print(name, found[name])
+    for name in _listed():
+        if name not in found and (last := _last(name, given, folder)) is not None:
+            cases[name], found[name] = load(CONF, name), last
+    found = {name: found[name] for name in sorted(found)}
     path = folder / "verdicts.json"
     _write(path, found)
     print(f"Pages: {write_index(cases, found, folder)}")
@@ -95,22 +107,38 @@ def _reproduce(given: argparse.Namespace) -> int:
 
 def _verdict(name: str, case: Any, given: argparse.Namespace, folder: Path) -> Any:
     """Return a case's entry, from the last time if nothing it follows from has changed since."""
-    sweep = f"case-{name}" + ("-quick" if given.quick else "")
-    kept = folder / name / "verdict.json"
-    if kept.is_file() and (kept.parent / "index.html").is_file():
-        last = json.loads(kept.read_text(encoding="utf-8"))
-        if last["from"] == _stamp(given.store, sweep):
-            return last["verdict"]
-    sweep = _train(name, sweep, given)
-    verdict = _judge(name, case, given.store, sweep, kept.parent)
-    _write(kept, {"from": _stamp(given.store, sweep), "verdict": verdict})
+    last = _last(name, given, folder)
+    if last is not None:
+        return last
+    sweep = _train(name, _sweep(name, given), given)
+    verdict = _judge(name, case, given.store, sweep, folder / name)
+    kept = {"from": _stamp(given.store, _sweep(name, given)), "verdict": verdict}
+    _write(folder / name / KEPT, kept)
     return verdict
+
+
+def _sweep(name: str, given: argparse.Namespace) -> str:
+    return f"case-{name}" + ("-quick" if given.quick else "")
+
+
+def _last(name: str, given: argparse.Namespace, folder: Path) -> Any:
+    """Return the verdict of the last time; None where what it follows from has changed since."""
+    kept = folder / name / KEPT
+    if not kept.is_file() or not (kept.parent / "index.html").is_file():
+        return None
+    last = json.loads(kept.read_text(encoding="utf-8"))
+    return last["verdict"] if last["from"] == _stamp(given.store, _sweep(name, given)) else None
+
+
+def _listed() -> list[str]:
+    return sorted(path.stem for path in (CONF / "case").glob("*.yaml"))
 
 
 def _stamp(store: str, sweep: str) -> str:
     """Digest what a verdict follows from: the program, the case, the runs that the sweep has."""
-    files = [path for name in SOURCES for path in sorted((ROOT / name).rglob("*.*"))]
-    files = [path for path in files if path.suffix in (".py", ".yaml")]
+    roots = [ROOT / name for name in SOURCES]
+    files = [path for root in roots for path in ([root] if root.is_file() else root.rglob("*.*"))]
+    files = sorted(path for path in files if path.suffix in READ)
     digest = hashlib.sha256(sweep.encode())
     for path in [*files, Path(store) / "sweeps" / f"{sweep}.parquet"]:
         digest.update(path.read_bytes() if path.is_file() else b"missing")
@@ -125,7 +153,7 @@ def _train(name: str, sweep: str, given: argparse.Namespace) -> str:
     engine.DONE.clear()
     replicates = QUICK_REPLICATES if given.quick else REPLICATES
     options = [f"replicates={replicates}", f"name={sweep}", f"jobs={given.jobs}"]
-    train.run([f"case={name}", *options, f"store={given.store}"])
+    train.run([f"case={name}", *options, f'store="{given.store}"'])
     return engine.DONE[0].sweep.name
 
 

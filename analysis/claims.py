@@ -39,11 +39,11 @@ def _effect(row: Any, name: str) -> Estimate:
 
 
 def _blames(claim: Claim, scenario: Measured) -> Verdict:
-    rows = scenario.judgement.factors.set_index("factor").loc[claim["factors"]]
+    rows = scenario.judgment.factors.set_index("factor").loc[claim["factors"]]
     effects = [(_effect(row, "alone"), _effect(row, "in_mended")) for _, row in rows.iterrows()]
     cannot = any(alone.high < MOVES and other.high < MOVES for alone, other in effects)
     weakest = min((alone for alone, _ in effects), key=lambda effect: effect.value)
-    if not scenario.judgement.decided:
+    if not scenario.judgment.decided:
         return "undecided", weakest
     if (rows["verdict"] == "guilty").all():
         return "supported", weakest
@@ -57,7 +57,7 @@ def _cures(claim: Claim, scenario: Measured) -> Verdict:
     cured = runs.loc[exactly.all(axis=1), "trains"].to_numpy(bool)
     before = scenario.as_posted().sort_values("replicate")["trains"].to_numpy(bool)
     gain, reached = paired_difference(cured, before), share(cured)
-    if not scenario.judgement.decided:
+    if not scenario.judgment.decided:
         return "undecided", reached
     if side_of_half(reached) is False or gain.high < MOVES:
         return "refuted", reached
@@ -65,7 +65,7 @@ def _cures(claim: Claim, scenario: Measured) -> Verdict:
 
 
 def _clears(claim: Claim, scenario: Measured) -> Verdict:
-    rows = scenario.judgement.factors.set_index("factor").loc[claim["factors"]]
+    rows = scenario.judgment.factors.set_index("factor").loc[claim["factors"]]
     effects = [_effect(row, "alone") for _, row in rows.iterrows()]
     strongest = max(effects, key=lambda effect: abs(effect.value))
     if rows["verdict"].isin(["guilty", "latent"]).any():
@@ -74,8 +74,8 @@ def _clears(claim: Claim, scenario: Measured) -> Verdict:
 
 
 def _works(claim: Claim, scenario: Measured) -> Verdict:  # noqa: ARG001
-    posted = scenario.judgement.posted
-    return _word(side_of_half(posted) if scenario.judgement.decided else None), posted
+    posted = scenario.judgment.posted
+    return _word(side_of_half(posted) if scenario.judgment.decided else None), posted
 
 
 def _shows(claim: Claim, scenario: Measured) -> Verdict:

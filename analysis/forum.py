@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.shares import Estimate, share
-from analysis.verdicts import MOST, Judgement, judge, trains
+from analysis.verdicts import MOST, Judgment, judge, trains
 
 Case = Mapping[str, Any]
 
@@ -26,7 +26,7 @@ class Measured:
         name, data: of which.
         posted: the factors that are as posted in it.
         runs: its runs, with a column for each factor, true where mended, `trains` and `complaint`.
-        judgement: what the factorial says.
+        judgment: what the factorial says.
         complaint: share of the posted cell's runs that show it; None where the post has none.
     """
 
@@ -34,7 +34,7 @@ class Measured:
     data: str
     posted: tuple[str, ...]
     runs: pd.DataFrame
-    judgement: Judgement
+    judgment: Judgment
     complaint: Estimate | None
 
     @property
@@ -118,10 +118,10 @@ def _scenario(
     runs = frame[chosen].copy()
     runs["trains"] = trains(runs, runs[list(case["factors"])].all(axis=1))
     runs["complaint"] = within(runs, case["complaint"]) if case["complaint"] else False
-    judgement = judge(runs, posted)
+    judgment = judge(runs, posted)
     as_posted = runs[~runs[list(posted)].any(axis=1)]
     complaint = share(as_posted["complaint"].to_numpy(bool)) if case["complaint"] else None
-    return Measured(name, data, posted, runs, judgement, complaint)
+    return Measured(name, data, posted, runs, judgment, complaint)
 
 
 def summary(case: Case, scenarios: Iterable[Measured], claims: Sequence[dict[str, Any]]) -> Any:
@@ -136,16 +136,16 @@ def summary(case: Case, scenarios: Iterable[Measured], claims: Sequence[dict[str
 
 
 def _entry(scenario: Measured) -> dict[str, Any]:
-    judgement = scenario.judgement
+    judgment = scenario.judgment
     columns = ["factor", "verdict", "alone", "in_mended", "low", "high"]
     return {
         "name": scenario.name,
         "data": scenario.data,
         "complaint": scenario.complains,
-        "trains_as_posted": judgement.posted.value,
-        "trains_mended": judgement.mended.value,
-        "factors": judgement.factors.reindex(columns=columns).to_dict("records"),
-        "minimal": [list(names) for names in judgement.minimal],
+        "trains_as_posted": judgment.posted.value,
+        "trains_mended": judgment.mended.value,
+        "factors": judgment.factors.reindex(columns=columns).to_dict("records"),
+        "minimal": [list(names) for names in judgment.minimal],
     }
 
 
@@ -154,7 +154,7 @@ def tables(scenarios: Iterable[Measured]) -> dict[str, pd.DataFrame]:
     parts: dict[str, list[pd.DataFrame]] = {"cells": [], "factors": [], "interactions": []}
     for scenario in scenarios:
         for name, found in parts.items():
-            frame: pd.DataFrame = getattr(scenario.judgement, name).copy()
+            frame: pd.DataFrame = getattr(scenario.judgment, name).copy()
             frame.insert(0, "scenario", scenario.name)
             frame.insert(1, "data", scenario.data)
             if name == "cells":

@@ -274,7 +274,7 @@ def _settings(frame: pd.DataFrame) -> tuple[dict[str, list[Any]], pd.DataFrame]:
         frame[name] = [None if set(value) == {1.0} else value for value in frame[name]]
     axes = {}
     for name in list(frame.columns):
-        if name in NOT_SETTINGS or (name == "data_digest" and len(set(frame["data"])) > 1):
+        if name in NOT_SETTINGS or (name == "data_digest" and not _several_of_a_name(frame)):
             continue
         typed = [_as_typed(name, value) for value in frame[name].tolist()]
         if len(values := list(dict.fromkeys(typed))) > 1:
@@ -293,6 +293,11 @@ def _as_typed(axis: str, value: Any) -> Any:
         layers = tuple(int(units) for units in value.split("-") if units)
         return layers[0] if len(layers) == 1 else layers or None
     return value
+
+
+def _several_of_a_name(frame: pd.DataFrame) -> bool:
+    """Say whether data sets of one name differ, in their noise or their seed."""
+    return len(frame[["data", "data_digest"]].drop_duplicates()) > len(set(frame["data"]))
 
 
 def _column(values: list[Any]) -> pd.Series:

@@ -86,7 +86,7 @@ def _levels(study: Study, axis: str) -> Iterator[tuple[Any, Any, Pairs]]:
         match, keys = [*others, "replicate"], keys.assign(replicate=frame["replicate"])
     else:
         keys = keys.assign(unit=frame["unit"])
-    side = keys.assign(loss=frame["loss"], unit_=frame["replicate"])
+    side = keys.assign(loss=frame["loss"])
     levels = list(study.axes[axis])[:MOST_LEVELS]
     by_level = {
         k: side[frame[axis].isin([level]) if level is not None else frame[axis].isna()]

@@ -35,14 +35,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.endings import CONSTANT
-from analysis.shares import CONFIDENCE, Estimate, mean_over_replicates, paired_difference, share
+from analysis.intervals import CONFIDENCE
+from analysis.shares import Estimate, mean_over_replicates, paired_difference, share
 
 MOVES, LITTLE, MOST = 0.2, 0.1, 0.5
 Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Judgment:
     """What a full factorial says.
 
     Attributes:
@@ -72,11 +73,11 @@ def trains(frame: pd.DataFrame, mended: pd.Series) -> pd.Series:
         mended: whether a run is of the fully mended cell.
     """
     ending = frame["relative_loss"].where(frame["relative_loss"].notna(), np.inf)
-    midpoint = (1 + ending[mended].median()) / 2
+    midpoint = (1 + min(ending[mended].median(), 1.0)) / 2  # never above guessing
     return (ending < midpoint) & (frame["output_spread"] > CONSTANT)
 
 
-def judge(frame: pd.DataFrame, factors: Sequence[str]) -> Judgement:
+def judge(frame: pd.DataFrame, factors: Sequence[str]) -> Judgment:
     """Judge one full factorial.
 
     Args:
@@ -90,7 +91,7 @@ def judge(frame: pd.DataFrame, factors: Sequence[str]) -> Judgement:
     mended = share(table.cell(table.all))
     decided = mended.low > MOST
     minimal = _minimal(table) if decided else []
-    return Judgement(
+    return Judgment(
         decided,
         share(table.cell(0)),
         mended,

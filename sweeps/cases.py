@@ -117,7 +117,12 @@ def load(conf: Path, name: str) -> dict[str, Any]:
     names = sorted(file.stem for file in path.parent.glob("*.yaml"))
     if name not in names:
         raise BadInput(one_of("case", name, names))
-    given = yaml.safe_load(path.read_text(encoding="utf-8"))["case"]
+    try:
+        given = yaml.safe_load(path.read_text(encoding="utf-8"))["case"]
+    except (yaml.YAMLError, KeyError, TypeError) as error:
+        raise BadInput(
+            f"{path} must be a YAML file with a part `case`; got {type(error).__name__}: {error}."
+        ) from error
     try:
         case = OmegaConf.merge(OmegaConf.structured(CaseConfig), given)
     except OmegaConfBaseException as error:

@@ -8,7 +8,7 @@ from analysis.figures.style import house_style
 from analysis.forum import Measured
 from analysis.report import posts
 from analysis.shares import Estimate
-from analysis.verdicts import Judgement
+from analysis.verdicts import Judgment
 
 CASE = {"complaint": {"final_loss": [0.69, 0.70]}}
 
@@ -23,7 +23,7 @@ def effects(**verdicts):
 
 
 def measured(name, data, complaint, decided=True, **verdicts):
-    judgement = Judgement(
+    judgment = Judgment(
         decided,
         Estimate(0.0, 0.0, 0.1),
         Estimate(1.0, 0.9, 1.0),
@@ -32,7 +32,7 @@ def measured(name, data, complaint, decided=True, **verdicts):
         [],
         pd.DataFrame(),
     )
-    return Measured(name, data, tuple(verdicts), pd.DataFrame(), judgement, complaint)
+    return Measured(name, data, tuple(verdicts), pd.DataFrame(), judgment, complaint)
 
 
 SEEN, UNSEEN = Estimate(1.0, 0.9, 1.0), Estimate(0.0, 0.0, 0.1)
@@ -56,7 +56,7 @@ def test_the_answer_takes_all_scenarios_where_none_shows_the_complaint():
     scenarios = [measured("typed", "moons", UNSEEN, sign="guilty")]
     assert posts.answer(CASE, scenarios) == [
         "The complaint appears in 0 of 1 scenarios and data sets.",
-        "Guilty there: sign (1 of 1).",
+        "Guilty over all of them: sign (1 of 1).",
     ]
 
 
@@ -67,7 +67,7 @@ def test_the_answer_says_where_nothing_can_be_decided():
     )
 
 
-def test_the_definitions_are_those_the_judgement_states():
+def test_the_definitions_are_those_the_judgment_states():
     words = dict(posts.definitions())
     assert list(words) == ["Trains", "Minimal set", "Guilty", "Latent", "Innocent", "Undecided"]
     assert "0.2" in words["Guilty"]

@@ -1,4 +1,4 @@
-"""The judgement, handed frames whose truth is planted: nothing in it knows a case."""
+"""The judgment, handed frames whose truth is planted: nothing in it knows a case."""
 
 import itertools
 
@@ -27,8 +27,8 @@ def frame(factors, probability, n=N, seed=0):
     return pd.DataFrame(rows)
 
 
-def words(judgement):
-    return dict(zip(judgement.factors["factor"], judgement.factors["verdict"], strict=True))
+def words(judgment):
+    return dict(zip(judgment.factors["factor"], judgment.factors["verdict"], strict=True))
 
 
 def judged(factors, probability, **options):

@@ -77,7 +77,10 @@ def write_tables(sections: list[Section], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     tables = {name: table for section in sections for name, table in section.tables.items()}
     known = folder / KNOWN  # whatever else lies there is not ours to remove
-    before = json.loads(known.read_text(encoding="utf-8")) if known.is_file() else []
+    try:
+        before = json.loads(known.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # none yet, or cut off
+        before = []
     for stale in set(before) - set(tables):
         (folder / f"{stale}.csv").unlink(missing_ok=True)
     known.write_text(json.dumps(list(tables)), encoding="utf-8")

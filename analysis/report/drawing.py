@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,8 @@ def draw(pictures: Sequence[Picture], folder: Path) -> list[Drawn]:
     folder.mkdir(parents=True, exist_ok=True)
     known = _known(folder)
     code = _code()
-    now, drawn = {}, []
+    now: dict[str, Any] = {}
+    drawn = []
     for picture in pictures:
         mark = digest((code, picture.data))
         before = known.get(picture.name, {})
@@ -49,6 +51,8 @@ def draw(pictures: Sequence[Picture], folder: Path) -> list[Drawn]:
             or not svg.is_file()
             or not svg.with_suffix(".png").is_file()
         ):
+            # Forgotten while it is drawn: a half-drawn picture is not taken for a drawn one.
+            _write_known(folder, {k: v for k, v in known.items() if k != picture.name} | now)
             before = {"digest": mark, **_draw(picture, svg)}
         now[picture.name] = before
         drawn.append(
@@ -62,8 +66,15 @@ def draw(pictures: Sequence[Picture], folder: Path) -> list[Drawn]:
     for name in set(known) - set(now):
         for suffix in (".svg", ".png"):
             (folder / f"{name}{suffix}").unlink(missing_ok=True)
-    (folder / KNOWN).write_text(json.dumps(now, indent=1), encoding="utf-8")
+    _write_known(folder, now)
     return drawn
+
+
+def _write_known(folder: Path, known: dict[str, Any]) -> None:
+    """Replace the list of what is drawn in one step."""
+    half = folder / f".{KNOWN}"
+    half.write_text(json.dumps(known, indent=1), encoding="utf-8")
+    half.replace(folder / KNOWN)
 
 
 def _known(folder: Path) -> dict[str, Any]:
@@ -96,8 +107,10 @@ def _inner(text: str) -> str:
 def _code() -> str:
     """Return a digest of the code that draws, so that mended code draws anew."""
     folder = Path(__file__).resolve().parents[1]
-    sources = [folder / "report" / "section.py", *sorted((folder / "figures").glob("*.py"))]
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    summed = hashlib.sha256(repr([version(name) for name in ("matplotlib", "seaborn")]).encode())
+    for path in sorted(folder.rglob("*.py")):
+        summed.update(path.read_bytes())
+    return summed.hexdigest()
 
 
 def digest(data: Any) -> str:

@@ -6,6 +6,7 @@ import shlex
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from analysis.curves import ranked_cells
 from analysis.frames import Study
@@ -69,9 +70,10 @@ def _chosen(study: Study) -> dict[str, int]:
         typical = frame.index[hit & (frame["cell"] == cell)]
         chosen[f"typical of: {title_of(symptom)}"] = _middle(loss[typical])
     healthy = frame["symptom"] == "healthy"
+    failing = pd.Series(study.failing, index=frame.index)
     rate = healthy.groupby(frame["cell"]).mean()
     for why, chosen_runs, cells in (
-        ("fails where the others do not", ~healthy, rate[(rate < 1) & (rate >= 0.8)]),
+        ("fails where the others do not", failing, rate[(rate < 1) & (rate >= 0.8)]),
         ("trains where the others fail", healthy, rate[(rate > 0) & (rate <= 0.2)]),
     ):
         if len(cells):

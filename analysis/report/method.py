@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +75,7 @@ def _provenance(study: Study) -> tuple[set[str], list[str]]:
         commit = str(made["commit"] or "no commit")[:12] + (
             " with changes" if made["dirty"] else ""
         )
-        versions = ", ".join(
-            f"{k} {v}" for k, v in json.loads(json.dumps(made["packages"])).items()
-        )
+        versions = ", ".join(f"{k} {v}" for k, v in made["packages"].items())
         python = made.get("python", "")
         places.append(
             f"{count(n, 'run')}: commit {commit}; Python {python}, {versions}; "

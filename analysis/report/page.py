@@ -15,6 +15,7 @@ from analysis.words import gain, number, percent
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 PIXELS_AN_INCH = 96
+_ONE_LINE = str.maketrans("\r\n", "  ")
 
 
 def write_pages(
@@ -65,8 +66,8 @@ def environment() -> Any:
 
 def markdown(value: object) -> str:
     """Keep a name from meaning something in Markdown or HTML."""
-    safe = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", str(value))
-    return safe.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", " ")
+    safe = re.sub(r"([\\`*_\[\]|~#$])", r"\\\1", str(value))
+    return safe.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").translate(_ONE_LINE)
 
 
 def figure(drawn: Drawn) -> Any:

@@ -105,12 +105,13 @@ def answer(case: Mapping[str, Any], scenarios: Sequence[Measured]) -> list[str]:
             + (f": {where}." if shows else ".")
         )
     chosen = complaining(scenarios)
+    there = "there" if shows else "over all of them"
     for word in ("guilty", "latent", "innocent"):
         counted = _counted(chosen, word)
         if counted:
             listed = ", ".join(f"{factor} ({n} of {of})" for factor, n, of in counted)
-            sentences.append(f"{word.capitalize()} there: {listed}.")
-    undecided = [s for s in chosen if not s.judgement.decided]
+            sentences.append(f"{word.capitalize()} {there}: {listed}.")
+    undecided = [s for s in chosen if not s.judgment.decided]
     if undecided:
         sentences.append(
             f"In {len(undecided)} of these the mended program does not clearly train either, so "
@@ -131,7 +132,7 @@ def _counted(scenarios: Sequence[Measured], word: str) -> list[tuple[str, int, i
     has: dict[str, int] = {}
     is_: dict[str, int] = {}
     for scenario in scenarios:
-        table = scenario.judgement.factors
+        table = scenario.judgment.factors
         for factor, verdict in zip(table["factor"], table["verdict"], strict=True):
             has[factor] = has.get(factor, 0) + 1
             is_[factor] = is_.get(factor, 0) + (verdict == word)
@@ -139,18 +140,18 @@ def _counted(scenarios: Sequence[Measured], word: str) -> list[tuple[str, int, i
 
 
 def _scenario(case: Mapping[str, Any], scenario: Measured) -> dict[str, Any]:
-    judgement = scenario.judgement
-    rows = judgement.factors.to_dict("records")
+    judgment = scenario.judgment
+    rows = judgment.factors.to_dict("records")
     return {
         "name": scenario.name,
         "data": scenario.data,
         "about": case["scenarios"][scenario.name]["about"],
         "complains": scenario.complains,
         "complaint": scenario.complaint,
-        "decided": judgement.decided,
-        "posted": judgement.posted,
-        "mended": judgement.mended,
-        "minimal": [list(names) for names in judgement.minimal],
+        "decided": judgment.decided,
+        "posted": judgment.posted,
+        "mended": judgment.mended,
+        "minimal": [list(names) for names in judgment.minimal],
         "factors": [{**row, **_about(case, str(row["factor"]))} for row in rows],
         "n": len(scenario.as_posted()),
     }
@@ -168,16 +169,18 @@ def _judged(judged: Mapping[str, Any]) -> dict[str, Any]:
 def _summed(found: Mapping[str, Any]) -> dict[str, Any]:
     scenarios = found["scenarios"]
     shows = [s for s in scenarios if s["complaint"]] or scenarios
+    has: dict[str, int] = {}
     words: dict[str, dict[str, int]] = {}
-    for scenario in shows:
-        for factor in scenario["factors"]:
-            counted = words.setdefault(factor["verdict"], {})
-            counted[factor["factor"]] = counted.get(factor["factor"], 0) + 1
+    for factor in (factor for scenario in shows for factor in scenario["factors"]):
+        name = factor["factor"]
+        has[name] = has.get(name, 0) + 1
+        counted = words.setdefault(factor["verdict"], {})
+        counted[name] = counted.get(name, 0) + 1
     claims = [claim["verdict"] for claim in found["claims"]]
     return {
         "complaint": sum(bool(s["complaint"]) for s in scenarios),
         "scenarios": len(scenarios),
-        "shown": len(shows),
+        "of": has,
         "words": {word: words.get(word, {}) for word in ("guilty", "latent", "innocent")},
         "claims": {w: claims.count(w) for w in ("supported", "refuted", "undecided")},
     }
@@ -188,8 +191,8 @@ def _pictures(scenarios: Sequence[Measured], store: str | Path) -> list[Picture]
     pictures = [_endings(chosen[:MOST_PANELS], store)]
     by_name: dict[str, dict[str, pd.DataFrame]] = {}
     for scenario in chosen:
-        if len(scenario.judgement.factors):
-            by_name.setdefault(scenario.name, {})[scenario.data] = scenario.judgement.factors
+        if len(scenario.judgment.factors):
+            by_name.setdefault(scenario.name, {})[scenario.data] = scenario.judgment.factors
     suspects = [_suspects(name, tables) for name, tables in by_name.items()]
     return [*pictures, *suspects[:MOST_SUSPECTS]]
 
@@ -231,8 +234,8 @@ def curves(scenario: Measured, store: str | Path) -> pd.DataFrame:
         A row a program and epoch: `level`, `epoch`, `median`, `low`, `high`.
     """
     cells = {AS_POSTED: (), MENDED: scenario.posted}
-    if scenario.judgement.minimal and scenario.judgement.minimal[0] not in cells.values():
-        smallest = scenario.judgement.minimal[0]
+    if scenario.judgment.minimal and scenario.judgment.minimal[0] not in cells.values():
+        smallest = scenario.judgment.minimal[0]
         cells = {AS_POSTED: (), f"{' + '.join(smallest)} mended": smallest, MENDED: scenario.posted}
     parts = [_curve(scenario, level, mended, store) for level, mended in cells.items()]
     return pd.concat(parts, ignore_index=True)

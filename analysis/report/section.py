@@ -23,7 +23,6 @@ class Picture:
         data: all that it shows; unchanged data are not drawn again.
         draw: draws it.
         panels: the cells under each panel, where a click on it shows them.
-        spread: whether it takes the width of the page whatever its own.
     """
 
     name: str

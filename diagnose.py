@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -53,6 +54,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _print(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # `... | head` has seen enough, and Python would flush once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line.
 
@@ -63,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.template:
         from diagnosis.template import TEMPLATE
 
-        sys.stdout.write(TEMPLATE)
+        _print(TEMPLATE.removesuffix("\n"))
         return 0
     from diagnosis import report
     from diagnosis.diagnose import diagnose_file
@@ -77,11 +85,11 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write("Interrupted.\n")
         return 130
     if options.json:
-        print(json.dumps(answer.as_dict(), indent=2))
+        _print(json.dumps(answer.as_dict(), indent=2))
     elif options.markdown:
-        print(report.markdown(answer))
+        _print(report.markdown(answer))
     else:
-        print(report.text(answer))
+        _print(report.text(answer))
     if options.html:
         from diagnosis.page import page
 

@@ -40,7 +40,7 @@ def findings_of(
     """Return the findings of the cheapest explanation, with the others that are as good."""
     best = explained[0]
     wrong = {name for name, check in checks.items() if not check.ok}
-    if best.cost > DOUBT + 2.5 * best.state.lost or (not best.ops and not best.state.lost):
+    if _doubt(best) > DOUBT or (not best.ops and not best.state.lost):
         return [_unexplained(model, wrong, checks, range(len(model.layout.layers)))]
     words = dict.fromkeys(op.word for op in best.ops)
     others = [*_alternatives(explained), *_relu_or_leak(model, best)]
@@ -66,6 +66,14 @@ def findings_of(
         if names:
             found.append(_unexplained(model, names, checks, lost))
     return found
+
+
+def _doubt(explained: Explained) -> float:
+    """Return the cost of the different mistakes: one made in all layers is no stranger for that."""
+    dearest: dict[str, float] = {}
+    for op in explained.ops:
+        dearest[op.word] = max(op.cost, dearest.get(op.word, 0.0))
+    return sum(dearest.values())
 
 
 def _belongs(other: Alternative, word: str, words: Sequence[str]) -> bool:

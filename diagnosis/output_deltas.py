@@ -1,4 +1,4 @@
-"""Output deltas: the derivative of some loss, taken through some slope."""
+"""Output deltas: a gradient of some loss, taken through some slope."""
 
 from __future__ import annotations
 
@@ -6,68 +6,19 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from diagnosis.calls import Array
-from diagnosis.formulas import LOSSES, SLOPES, UNITS
+from diagnosis.formulas import SLOPES, UNITS
 from diagnosis.groups import Group
+from diagnosis.loss_gradients import loss_gradients
 from diagnosis.model import Model
-from diagnosis.operators import Arrays, Op, Signal, each, error_of, times
+from diagnosis.operators import Arrays, Op, Signal, error_of, times
 from diagnosis.taken_slopes import dot_slopes, product_deltas, slope_choices
-
-
-def _loss_slopes(model: Model, groups: Sequence[Group]) -> Iterator[tuple[tuple[Op, ...], Arrays]]:
-    """Yield dL/da of the author's loss, and of others."""
-    last = len(model.layout.layers) - 1
-    yield (), [g.true.G for g in groups]
-    for name in ("squared_error", "binary_cross_entropy", "cross_entropy", "absolute_error"):
-        if name == model.loss_name:
-            continue
-        made = each(groups, lambda g, n=name: LOSSES[n].slope(g.true.A[-1], g.batch.Y) * g.factor)  # type: ignore[misc]
-        if made is not None:
-            op = Op("loss_gradient_mismatch", last, "delta", f"the delta of {name}", 1.05, True)
-            yield (op,), made
-    yield from _of_the_same_loss(model, groups, last)
-
-
-def _of_the_same_loss(
-    model: Model, groups: Sequence[Group], last: int
-) -> Iterator[tuple[tuple[Op, ...], Arrays]]:
-    """Yield dL/da of the author's loss with something left out, or a sign turned."""
-    if model.rooted:
-        made = each(groups, lambda g: model.loss.slope(g.true.A[-1], g.batch.Y) * g.factor)
-        if made is not None:
-            note = "the delta of the loss without its root"
-            yield (Op("loss_gradient_mismatch", last, "delta", note, 1.0, True),), made
-    if groups[0].factor.size > 1:
-        for over in (True, False):
-            made = each(
-                groups,
-                lambda g, o=over: (
-                    model.loss.slope(  # type: ignore[misc]
-                        g.true.A[-1], g.batch.Y
-                    )
-                    / (g.samples if o else 1)
-                ),
-            )
-            if made is not None:
-                note = "the weights of the classes are left out"
-                yield (Op("loss_gradient_mismatch", last, "delta", note, 1.0, True),), made
-    if model.loss_name == "binary_cross_entropy":
-        made = each(groups, _both_added)
-        if made is not None:
-            op = Op("sign_error", last, "delta", "-(y/a + (1-y)/(1-a)) for -y/a + (1-y)/(1-a)", 1.1)
-            yield (op,), made
-
-
-def _both_added(g: Group) -> Array:
-    a, y = g.true.A[-1], g.batch.Y
-    return np.asarray((-y / a - (1 - y) / (1 - a)) * g.factor)
 
 
 def output_signals(model: Model, groups: Sequence[Group]) -> list[Signal]:
     """Return output deltas, the right one first, cheap ones before dear ones."""
     last = len(model.layout.layers) - 1
     found = [Signal([[g.true.D[-1] for g in groups]], [g.true.G for g in groups])]
-    for ops, G in _loss_slopes(model, groups):
+    for ops, G in loss_gradients(model, groups):
         right = [
             model.output.back(g.true.Z[-1], g.true.A[-1], d) for g, d in zip(groups, G, strict=True)
         ]

@@ -76,7 +76,12 @@ def main(arguments: list[str] | None = None) -> int:
     from diagnosis import report
     from diagnosis.diagnose import diagnose_file
 
+    if wrong := _refused(options):
+        sys.stderr.write(f"{wrong}\n")
+        return 2
     path = options.subject or str(EXAMPLE)
+    if not options.subject:
+        sys.stderr.write("No program given; this is one that comes with bpcore.\n")
     try:
         answer = diagnose_file(
             path, seconds=options.seconds, memory=int(options.memory * 2**30), fix=options.fix
@@ -93,8 +98,25 @@ def main(arguments: list[str] | None = None) -> int:
     if options.html:
         from diagnosis.page import page
 
-        Path(options.html).write_text(page(answer), encoding="utf-8")
+        try:
+            Path(options.html).write_text(page(answer), encoding="utf-8")
+        except OSError as error:
+            sys.stderr.write(
+                f"`--html` must be a file that can be written; got {options.html}: "
+                f"{error.strerror}.\n"
+            )
+            return 2
+        sys.stderr.write(f"Written: {options.html}\n")
     return answer.status
+
+
+def _refused(options: argparse.Namespace) -> str:
+    """Say what is wrong with the options; empty where nothing is."""
+    if options.html and not options.html.endswith((".html", ".htm")):
+        return f"`--html` must end in .html; got {options.html}. Give the program first."
+    if options.seconds <= 0 or options.memory <= 0:
+        return "`--seconds` and `--memory` must be above 0."
+    return ""
 
 
 if __name__ == "__main__":

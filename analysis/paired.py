@@ -16,6 +16,9 @@ from analysis.intervals import CONFIDENCE, Array
 LEVEL = 0.05
 RESAMPLES = 1000
 MOST_LEVELS = 8
+# Levels of these have losses of different scales, so that none of them ends "lower".
+SCALES = ("loss", "reduction", "data", "data_digest")
+ENDING = "final loss"
 # Losses closer than this share of the larger one are a tie: two runs on one plateau end with
 # losses that differ in the last digits, and neither has won anything.
 TIE = 0.01
@@ -51,7 +54,9 @@ class Pairs:
 
 
 def comparisons(study: Study) -> pd.DataFrame:
-    """Compare every two levels of each categorical axis by final loss.
+    """Compare every two levels of each categorical axis by final loss, of many the first eight.
+
+    Axes whose levels have losses of different scales are left out.
 
     Returns:
         A row a pair: `axis`, `a`, `b`, `pairs`, `replicates`; `difference`, median of the loss of a
@@ -62,6 +67,7 @@ def comparisons(study: Study) -> pd.DataFrame:
     rows = [
         {"axis": axis, "a": a, "b": b, **_compared(pairs)}
         for axis in study.categorical
+        if axis not in SCALES
         for a, b, pairs in _levels(study, axis)
     ]
     columns = ["axis", "a", "b", "pairs", "replicates", "difference", "low", "high"]
@@ -76,17 +82,15 @@ def comparisons(study: Study) -> pd.DataFrame:
 def _levels(study: Study, axis: str) -> Iterator[tuple[Any, Any, Pairs]]:
     """Yield every two levels of an axis with their matched runs."""
     others = [other for other in study.axes if other != axis]
-    frame = study.frame.assign(
-        loss=study.frame["final_loss"].where(study.frame["outcome"] != "diverged", np.inf)
-    )
-    frame["loss"] = frame["loss"].fillna(np.inf)
+    frame = study.frame
+    loss = frame["final_loss"].where(frame["outcome"] != "diverged", np.inf).fillna(np.inf)
     keys = frame[others].map(text) if others else pd.DataFrame(index=frame.index)
     match = [*others, "unit"]
     if axis.rpartition(".")[2] == "seed":  # its levels never share random numbers
         match, keys = [*others, "replicate"], keys.assign(replicate=frame["replicate"])
     else:
         keys = keys.assign(unit=frame["unit"])
-    side = keys.assign(loss=frame["loss"])
+    side = keys.assign(**{ENDING: loss})  # `loss` may be the name of an axis
     levels = list(study.axes[axis])[:MOST_LEVELS]
     by_level = {
         k: side[frame[axis].isin([level]) if level is not None else frame[axis].isna()]
@@ -99,7 +103,7 @@ def _levels(study: Study, axis: str) -> Iterator[tuple[Any, Any, Pairs]]:
             yield (
                 levels[k],
                 levels[j],
-                Pairs(both["loss_a"].to_numpy(), both["loss_b"].to_numpy(), unit),
+                Pairs(both[f"{ENDING}_a"].to_numpy(), both[f"{ENDING}_b"].to_numpy(), unit),
             )
 
 

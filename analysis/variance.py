@@ -26,7 +26,7 @@ def shares(study: Study) -> pd.DataFrame:
     Returns:
         A row an axis and a pair: `axes` (a tuple), `share`, `low`, `high` (95 %, replicates drawn
         anew), sorted; then `("replicates",)`, what differs between runs of one cell, and
-        `("rest",)`, what three axes or more do together.
+        `("rest",)`, what three axes or more do together, where there are so many.
 
     Source:
         Hays, "Statistics for psychologists", 1963, section 12.18 (omega squared).
@@ -43,7 +43,8 @@ def shares(study: Study) -> pd.DataFrame:
     whole = _split(ranks, np.ones(len(ranks)), groups, cells)
     drawn = _resampled(ranks, groups, cells, frame["unit"].to_numpy(int))
     rows = []
-    for k, term in enumerate([*terms, ("replicates",), ("rest",)]):
+    others = [("replicates",), *([("rest",)] if len(study.axes) > 2 else [])]
+    for k, term in enumerate([*terms, *others]):
         low, high = (np.nan, np.nan)
         if drawn is not None:
             tail = (1 - CONFIDENCE) / 2
@@ -51,7 +52,10 @@ def shares(study: Study) -> pd.DataFrame:
         rows.append({"axes": term, "share": whole[k], "low": low, "high": high})
     table = pd.DataFrame(rows)
     return pd.concat(
-        [table[:-2].sort_values("share", ascending=False, kind="stable"), table[-2:]],
+        [
+            table[: len(terms)].sort_values("share", ascending=False, kind="stable"),
+            table[len(terms) :],
+        ],
         ignore_index=True,
     )
 

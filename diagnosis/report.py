@@ -65,9 +65,10 @@ def ends(answer: Answer) -> str:
     if curves is None or curves.author is None or curves.mended is None:
         return ""
     steps = max(len(curves.author), 1) - 1
+    rate = f" In both, plain steps of {curves.lr:.3g}." if curves.lr else ""
     return (
         f"Mended, your program reaches a loss of {curves.mended[-1]:.3g} after {steps} steps; "
-        f"as it is, {_number(float(curves.author[-1]))}."
+        f"as it is, {_number(float(curves.author[-1]))}.{rate}"
     )
 
 

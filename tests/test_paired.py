@@ -221,3 +221,10 @@ def test_below_six_replicates_there_is_no_interval():
 def test_the_same_frame_gives_the_same_interval():
     values, unit = np.random.default_rng(0).normal(size=40), np.arange(40) % 10
     assert bootstrap_median(values, unit) == bootstrap_median(values, unit)
+
+
+def test_a_swept_loss_is_matched_and_not_compared():
+    axes = {"loss": ["binary_cross_entropy", "squared_error"], "activation": ["relu", "tanh"]}
+    table = comparisons(made(axes, replicates=6, loss=lambda at: 0.1 + 0.01 * at["replicate"]))
+    assert list(table["axis"]) == ["activation"]  # their losses have different scales
+    assert list(table["pairs"]) == [12]

@@ -6,7 +6,7 @@ from typing import Any
 
 from analysis.figures.bars import draw_effects
 from analysis.frames import Study, text
-from analysis.paired import comparisons
+from analysis.paired import SCALES, comparisons
 from analysis.report.section import Picture, Section
 from analysis.words import count, number
 
@@ -37,7 +37,11 @@ def section(study: Study) -> Section:
                 lambda: draw_effects(drawn, "Which level ends lower"),
             )
         )
-    context = {"rows": rows, "left_out": len(labeled) - len(shown), "axes": study.categorical}
+    context = {
+        "rows": rows,
+        "left_out": len(labeled) - len(shown),
+        "axes": [a for a in study.categorical if a not in SCALES],
+    }
     written = table.assign(a=labeled["label_a"], b=labeled["label_b"])
     return Section("comparisons", "Comparisons", context, pictures, {"comparisons": written})
 

@@ -469,7 +469,7 @@ def test_the_help_lists_every_key_with_default_and_meaning():
         assert f"{name} {key.type} {key.default} {key.help}" in flat
 
 
-@pytest.mark.parametrize("group", ["data", "experiment"])
+@pytest.mark.parametrize("group", ["data", "experiment", "case"])
 def test_the_help_lists_every_file_of_a_group(group):
     flat = " ".join(help_text(ROOT / "conf").split())
     for file in (ROOT / "conf" / group).glob("*.yaml"):

@@ -11,7 +11,7 @@ from analysis import contrasts, paired
 from analysis.frames import Study
 from analysis.report.section import Section
 from analysis.symptoms import SYMPTOMS
-from analysis.words import color_of, count, percent
+from analysis.words import color_of, count
 from sweeps import records
 
 ERROR_RATES = Path(__file__).resolve().parents[1] / "error_rates.csv"
@@ -60,7 +60,7 @@ def _errors(name: str) -> str:
         return ""
     false, missed = row["false_alarms"].iloc[0], row["missed"].iloc[0]
     known = [
-        f"{percent(v)} {w}" for v, w in ((false, "false alarms"), (missed, "missed")) if v == v
+        f"{100 * v:.1f} % {w}" for v, w in ((false, "false alarms"), (missed, "missed")) if v == v
     ]
     return ", ".join(known)
 

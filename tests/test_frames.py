@@ -155,7 +155,7 @@ def test_a_store_has_every_setting_that_differs_for_an_axis(store):
     assert sorted(study.frame["run"]) == sorted(runs["run"])
     assert {*study.axes} == {
         *("activation", "depth", "width", "batch_size", "bias", "lr_factor", "seed", "data"),
-        *("init", "samples"),
+        *("init", "samples", "data_digest"),  # moons with two amounts of noise
     }
     assert study.axes["batch_size"] == ["full", 2]
     assert {4, 10, (5, 3), None} == set(study.axes["width"])

@@ -9,7 +9,7 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,7 @@ def _reproduce(given: argparse.Namespace) -> int:
 
     names = given.cases or _listed()
     cases = {name: load(CONF, name) for name in dict.fromkeys(names)}
+    _check(cases)
     folder = given.reports / ("forum-quick" if given.quick else "forum")
     folder.mkdir(parents=True, exist_ok=True)
     found = {}
@@ -103,6 +104,15 @@ def _reproduce(given: argparse.Namespace) -> int:
     print(f"Pages: {write_index(cases, found, folder)}")
     print(path)
     return 0
+
+
+def _check(cases: Mapping[str, Any]) -> None:
+    """Refuse cases that could not be judged, before they are trained."""
+    from analysis.claims import problems
+
+    found = [f"{name}.yaml: {text}" for name, case in cases.items() for text in problems(case)]
+    if found:
+        raise BadInput("\n".join(found))
 
 
 def _verdict(name: str, case: Any, given: argparse.Namespace, folder: Path) -> Any:

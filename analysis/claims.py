@@ -137,7 +137,8 @@ def problems(case: Mapping[str, Any]) -> list[str]:
 
 
 def _strange_bounds(key: str, bounds: Mapping[str, Sequence[float | None]] | None) -> list[str]:
-    strange = [one_of(key, name, MEASURED) for name in bounds or () if name not in MEASURED]
+    known = (*MEASURED, "trains")
+    strange = [one_of(key, name, known) for name in bounds or () if name not in known]
     return strange + [
         f"`{key}.{name}` must be two numbers, low and high, null for none; got {list(pair)}."
         for name, pair in (bounds or {}).items()

@@ -226,7 +226,7 @@ def test_inside_draws_a_line_a_layer_and_a_column_a_cell():
     assert panels[0].get_ylabel() == "norm of dL/dW"
     assert panels[2].get_ylabel() == "share of dead units"
     assert [axes.get_xlabel() for axes in panels] == ["", "", "epoch", "epoch"]
-    assert legend(figure) == ["1", "2", "3"]
+    assert legend(figure) == ["1", "2", "3", "output"]
 
 
 def test_a_cell_without_records_beside_one_with_them():

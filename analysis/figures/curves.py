@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 # Of the highest loss in a picture, the share below which a curve has left it: it has learned.
 LOWEST = 1e-6
+DASHED = (0, (3, 1.5))
 PROBES = {"grad_norm": "norm of dL/dW", "dead_fraction": "share of dead units"}
 
 
@@ -212,23 +213,25 @@ def draw_inside(cells: Mapping[str, Mapping[str, pd.DataFrame]], title: str) -> 
             axes.set_ylabel(PROBES[probe] if column == 0 else "")
             if len(table):
                 _epoch_axis(axes, table["epoch"], labeled=row == len(probes) - 1)
-    lines = {line.get_label(): line for axes in grid.flat for line in axes.get_lines()}
-    ordered = sorted(lines, key=int)
-    figure.legend(
-        [lines[k] for k in ordered],
-        ordered,
-        title="layer (dashed: output)",
-        loc="outside right upper",
-    )
+    _legend_of_layers(figure, colors)
     figure.suptitle(plain(title), fontsize=11, fontweight="bold")
     return figure  # type: ignore[no-any-return]
+
+
+def _legend_of_layers(figure: Figure, colors: Sequence[Any]) -> None:
+    """Explain colors by layer; which one is dashed depends on the depth of the cell."""
+    from matplotlib.lines import Line2D
+
+    marks = [Line2D([], [], color=color, label=f"{k}") for k, color in enumerate(colors, start=1)]
+    marks.append(Line2D([], [], color=FAINT, lw=2.0, ls=DASHED, label="output"))
+    figure.legend(handles=marks, title="layer", loc="outside right upper")
 
 
 def _layers(axes: Axes, table: pd.DataFrame, colors: Sequence[Any]) -> None:
     """Draw a line a layer; the output layer's is dashed."""
     last = table["layer"].max()
     for layer, part in table.groupby("layer"):
-        kind: dict[str, Any] = {"lw": 2.0, "ls": (0, (3, 1.5))} if layer == last else {"lw": 1.4}
+        kind: dict[str, Any] = {"lw": 2.0, "ls": DASHED} if layer == last else {"lw": 1.4}
         color, label = colors[int(str(layer)) - 1], f"{layer}"
         axes.plot(part["epoch"], part["median"], color=color, label=label, **kind)
 

@@ -9,11 +9,12 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sweeps.errors import BadInput, StoreFailed
+from sweeps.errors import BadInput, StoreFailed, unreadable
 from sweeps.whole import write_whole
 
 KEPT = "verdict.json"
@@ -58,12 +59,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say(str(error), 2)
     except StoreFailed as error:
         return _say(str(error), 1)
-    except OSError as error:
-        return _say(
-            f"`--reports` must be a directory that can be written; got {given.reports}: "
-            f"{error.strerror or error}.",
-            2,
-        )
     except KeyboardInterrupt:
         return _say("Interrupted. Give the same command again to go on.", 130)
 
@@ -71,6 +66,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _say(text: str, status: int) -> int:
     sys.stderr.write(f"{text}\n")
     return status
+
+
+@contextmanager
+def _writing(reports: Path) -> Iterator[None]:
+    """Blame `--reports` for what the system refuses meanwhile, unless the store is to blame."""
+    try:
+        yield
+    except StoreFailed:
+        raise
+    except OSError as error:
+        raise BadInput(
+            f"`--reports` must be a directory that can be written; got {reports}: "
+            f"{error.strerror or error}. Give another as --reports DIR."
+        ) from error
 
 
 def _list() -> int:
@@ -88,7 +97,8 @@ def _reproduce(given: argparse.Namespace) -> int:
     names = given.cases or _listed()
     cases = {name: load(CONF, name) for name in dict.fromkeys(names)}
     folder = given.reports / ("forum-quick" if given.quick else "forum")
-    folder.mkdir(parents=True, exist_ok=True)
+    with _writing(given.reports):
+        folder.mkdir(parents=True, exist_ok=True)
     found = {}
     for number, (name, case) in enumerate(cases.items(), start=1):
         sys.stderr.write(f"{name} ({number} of {len(cases)}): {case['title']}\n")
@@ -99,8 +109,10 @@ def _reproduce(given: argparse.Namespace) -> int:
             cases[name], found[name] = load(CONF, name), last
     found = {name: found[name] for name in sorted(found)}
     path = folder / "verdicts.json"
-    _write(path, found)
-    print(f"Pages: {write_index(cases, found, folder)}")
+    with _writing(given.reports):
+        _write(path, found)
+        index = write_index(cases, found, folder)
+    print(f"Pages: {index}")
     print(path)
     return 0
 
@@ -111,9 +123,10 @@ def _verdict(name: str, case: Any, given: argparse.Namespace, folder: Path) -> A
     if last is not None:
         return last
     sweep = _train(name, _sweep(name, given), given)
-    verdict = _judge(name, case, given.store, sweep, folder / name)
-    kept = {"from": _stamp(given.store, _sweep(name, given)), "verdict": verdict}
-    _write(folder / name / KEPT, kept)
+    stamp = _stamp(given.store, _sweep(name, given))
+    with _writing(given.reports):
+        verdict = _judge(name, case, given.store, sweep, folder / name)
+        _write(folder / name / KEPT, {"from": stamp, "verdict": verdict})
     return verdict
 
 
@@ -140,8 +153,13 @@ def _stamp(store: str, sweep: str) -> str:
     files = [path for root in roots for path in ([root] if root.is_file() else root.rglob("*.*"))]
     files = sorted(path for path in files if path.suffix in READ)
     digest = hashlib.sha256(sweep.encode())
-    for path in [*files, Path(store) / "sweeps" / f"{sweep}.parquet"]:
+    for path in files:
         digest.update(path.read_bytes() if path.is_file() else b"missing")
+    manifest = Path(store) / "sweeps" / f"{sweep}.parquet"
+    try:
+        digest.update(manifest.read_bytes() if manifest.is_file() else b"missing")
+    except OSError as error:
+        raise unreadable(manifest, error) from error
     return digest.hexdigest()
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class BadInput(ValueError):
@@ -14,7 +16,13 @@ class BadInput(ValueError):
 
 
 class StoreFailed(OSError):
-    """The store could not be written while training: a full disk, a lost mount."""
+    """The store could not be written or read: a full disk, a lost mount, no permission."""
+
+
+def unreadable(path: Path, error: OSError) -> StoreFailed:
+    """Say that a file of a store could not be read."""
+    why = os.strerror(error.errno) if error.errno else error
+    return StoreFailed(f"{path} could not be read: {why}. Nothing was changed.")
 
 
 def nearest(word: str, options: Iterable[str]) -> str | None:

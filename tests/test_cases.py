@@ -1,5 +1,6 @@
 """Cases as configuration, from the file to the verdict, and the sixth post of docs/cases.md."""
 
+import errno
 import json
 import os
 import re
@@ -13,8 +14,8 @@ import yaml
 from hydra_side import HydraSide
 
 import reproduce
-from analysis import claims, forum
-from sweeps import cases
+from analysis import claims, endings, forum
+from sweeps import cases, columns
 from sweeps.asked import ask
 from sweeps.compose import compose
 from sweeps.errors import BadInput
@@ -322,3 +323,35 @@ def test_an_unknown_post_is_refused(capsys):
     assert capsys.readouterr().err == (
         "`case` must be one of 000, 001, 002, 003, 004; got 02. Did you mean 002?\n"
     )
+
+
+def test_what_cannot_be_written_is_blamed_on_the_place_of_the_pages(capsys, tmp_path):
+    taken = tmp_path / "taken"
+    taken.write_text("a file")
+    assert reproduce.main(["002", "--reports", str(taken)]) == 2
+    assert capsys.readouterr().err == (
+        f"`--reports` must be a directory that can be written; got {taken}: Not a directory. "
+        "Give another as --reports DIR.\n"
+    )
+
+
+def test_a_store_that_cannot_be_read_is_blamed_and_not_the_place_of_the_pages(
+    capsys, tmp_path, monkeypatch
+):
+    def judge(name, case, store, sweep, folder):
+        endings.runs(store, sweep)
+
+    (tmp_path / "store" / "sweeps").mkdir(parents=True)
+    manifest = tmp_path / "store" / "sweeps" / "case-002.parquet"
+    manifest.write_bytes(b"")
+    monkeypatch.setattr(reproduce, "_train", lambda name, sweep, given: sweep)
+    monkeypatch.setattr(reproduce, "_judge", judge)
+    monkeypatch.setattr(columns.pq, "ParquetFile", denied)
+    line = ["002", "--store", str(tmp_path / "store"), "--reports", str(tmp_path / "pages")]
+    assert reproduce.main(line) == 1
+    message = f"{manifest} could not be read: Permission denied. Nothing was changed.\n"
+    assert capsys.readouterr().err.endswith(message)
+
+
+def denied(path):
+    raise PermissionError(errno.EACCES, f"Failed to open {path}")

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shlex
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -354,6 +355,36 @@ def test_bad_input_is_said_in_a_sentence(place, line, message):
     assert err.startswith(message)
     assert "Traceback" not in err
     assert not (place / "empty").exists()
+
+
+def test_a_store_that_cannot_be_read_is_blamed_and_not_the_place_of_the_report(place):
+    shutil.copytree("store", "bare")
+    [lost] = Path("bare/provenance").iterdir()
+    lost.unlink()
+    assert run("one --store bare --out fine") == (
+        1,
+        "",
+        f"{lost} could not be read: No such file or directory. Nothing was changed.\n",
+    )
+    Path("bare/parts/later.parquet").mkdir()
+    status, out, err = run("one --store bare")
+    assert (status, out) == (1, "")
+    assert err.startswith("bare/parts/later.parquet could not be read: ")
+
+
+def test_a_report_without_a_place_takes_no_run_from_the_training(train, tmp_path):
+    (tmp_path / "reports").write_text("a file")
+    ended = train(f"-m activation=relu,tanh replicates=1 {SMALL} name=with report=true store=here")
+    assert ended.status == 1
+    assert "Results: here/, sweep with\n" in ended.out
+    assert ended.err == (
+        "The report could not be written to reports/with: Not a directory.\n"
+        "The training is done and its 2 runs are in here/. "
+        "Try the report again: python report.py with --store here --out DIR\n"
+    )
+    status, out, err = run("with --store here --out elsewhere")
+    assert (status, err) == (0, "")
+    assert out.startswith("2 runs in 2 cells, 1 replicate: ")
 
 
 def test_train_ends_with_a_report_unless_it_is_told_not_to(train, tmp_path):

@@ -94,7 +94,7 @@ def _say(text: str, status: int) -> int:
 
 def _report(given: argparse.Namespace) -> None:
     study = _study(given.store, given.sweep, given.where)
-    write(study, given.out or Path("reports") / study.name)
+    write(study, given.out or _folder(study))
 
 
 def of_sweep(store: str | Path, name: str) -> None:
@@ -106,7 +106,19 @@ def of_sweep(store: str | Path, name: str) -> None:
         NotWritten: reports/NAME cannot be written.
     """
     study = _study(store, [name], None)
-    write(study, Path("reports") / study.name)
+    write(study, _folder(study))
+
+
+def _folder(study: Study) -> Path:
+    from sweeps.cases import FOLDERS
+
+    folder = Path("reports") / study.name
+    if study.name.lower() in FOLDERS:  # from before such names were refused
+        raise BadInput(
+            f"`--out` must be given for a sweep named {study.name}, since {folder} is for the pages "
+            "of reproduce.py. Give it as --out DIR."
+        )
+    return folder
 
 
 def _study(store: str | Path, names: Sequence[str], where: str | None) -> Study:

@@ -92,11 +92,11 @@ def _list() -> int:
 
 def _reproduce(given: argparse.Namespace) -> int:
     from analysis.report.posts import write_index
-    from sweeps.cases import load
+    from sweeps.cases import FOLDERS, load
 
     names = given.cases or _listed()
     cases = {name: load(CONF, name) for name in dict.fromkeys(names)}
-    folder = given.reports / ("forum-quick" if given.quick else "forum")
+    folder = given.reports / FOLDERS[given.quick]
     with _writing(given.reports):
         folder.mkdir(parents=True, exist_ok=True)
     found = {}

@@ -95,6 +95,10 @@ SENTENCES = {
     ),
     "store=\"''\"": "`store` must be a directory; got nothing. Give one with store=DIR.",
     "name=a/b": ("`name` must be letters, digits, - _ and . only, as it names files; got a/b."),
+    "name=forum": (
+        "`name` must be another than forum and forum-quick, under which reproduce.py writes its "
+        "pages to reports/; got forum. Choose another name."
+    ),
     "-m lr=0.1,1 save_params=params.npz": (
         "`save_params` must go with a single cell; got 2 cells. "
         "Leave it out, or give every key one value."

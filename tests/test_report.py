@@ -209,6 +209,21 @@ def test_an_interrupted_sweep_says_how_many_runs_are_missing(place):
     assert missing in (place / "partly/report.md").read_text()
 
 
+def test_the_pages_of_posts_are_never_written_over(place):
+    manifest = Path("store/sweeps/one.parquet").read_bytes()
+    Path("store/sweeps/Forum.parquet").write_bytes(manifest)  # as an earlier bpcore allowed
+    try:
+        ended = run("Forum")
+    finally:
+        Path("store/sweeps/Forum.parquet").unlink()
+    assert ended == (
+        2,
+        "",
+        "`--out` must be given for a sweep named Forum, since reports/Forum is for the pages of "
+        "reproduce.py. Give it as --out DIR.\n",
+    )
+
+
 def test_two_sweeps_side_by_side(place):
     page, _, out = made(place, "single later", "single+later")
     assert out.startswith("28 runs in 8 cells, 6 replicates: ")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweeps.errors import BadInput, StoreFailed, unreadable
+from sweeps.pipes import outlive_readers
 
 if TYPE_CHECKING:
     from analysis.frames import Study
@@ -115,8 +116,8 @@ def _folder(study: Study) -> Path:
     folder = Path("reports") / study.name
     if study.name.lower() in FOLDERS:  # from before such names were refused
         raise BadInput(
-            f"`--out` must be given for a sweep named {study.name}, since {folder} is for the pages "
-            "of reproduce.py. Give it as --out DIR."
+            f"`--out` must be given for a sweep named {study.name}, since {folder} is for the "
+            "pages of reproduce.py. Give it as --out DIR."
         )
     return folder
 
@@ -177,4 +178,5 @@ def write(study: Study, folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    outlive_readers()
     raise SystemExit(main())

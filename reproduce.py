@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.errors import BadInput, StoreFailed, unreadable
+from sweeps.pipes import outlive_readers
 from sweeps.whole import write_whole
 
 KEPT = "verdict.json"
@@ -237,4 +238,5 @@ def _row(scenario: Any) -> list[str]:
 
 
 if __name__ == "__main__":
+    outlive_readers()
     raise SystemExit(main())

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sweeps.commandline import prepare
 from sweeps.errors import BadInput, StoreFailed
+from sweeps.pipes import outlive_readers
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -151,4 +152,5 @@ def _with_hydra() -> None:
 
 
 if __name__ == "__main__":
+    outlive_readers()
     raise SystemExit(main())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeps import records, scanning, summary
-from sweeps.errors import BadInput
+from sweeps.errors import BadInput, StoreFailed
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -44,12 +43,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             _check(chosen.store)
             _show(chosen.store, chosen.name)
-        sys.stdout.flush()
     except BadInput as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    except BrokenPipeError:  # `... | head` has seen enough, and Python would flush once more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except StoreFailed as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     return 0
 
 

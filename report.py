@@ -42,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
         "Reads the store; trains nothing.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument(
         "sweep",

@@ -33,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
         description="Train every suspected cause of a forum post as posted and mended, in all "
         "combinations, and judge by the numbers which of them is the true one.",
         epilog="docs/cases.md says what the words mean and how to add a post.",
+        allow_abbrev=False,
     )
     made.add_argument("cases", nargs="*", metavar="CASE", help="posts, as 002 (default: all)")
     made.add_argument("--list", action="store_true", help="show the posts and stop")

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+
 import pytest
 
+import report
+import reproduce
+import train as entry
+from sweeps import listing
+from sweeps.errors import BadInput
 from tests.conftest import ROOT
 
 ACTIVATIONS = (
@@ -216,3 +224,29 @@ def test_a_launcher_of_hydras_own_does_not_swallow_a_programming_error(train, mo
     monkeypatch.setattr(engine, "run_cells", broken)
     with pytest.raises(ZeroDivisionError, match="a bug"):
         train("-m lr=0.1,1 hydra/launcher=basic")
+
+
+@pytest.mark.parametrize(
+    ("program", "line", "flag"),
+    [
+        (report, "--li", "--li"),
+        (report, "one --wher lr>1", "--wher"),
+        (reproduce, "--qui", "--qui"),
+        (listing, "list --sto store", "--sto"),
+        (listing, "show one --cs", "--cs"),
+    ],
+)
+def test_half_a_flag_is_no_flag(program, line, flag, capsys):
+    with pytest.raises(SystemExit) as caught:
+        program.main(line.split())
+    assert caught.value.code == 2
+    assert f"unrecognized arguments: {flag}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", ["data=xor epochs=1 replicates=1", "data=xor lr=fast"])
+def test_training_leaves_the_command_line_as_it_was(line, train):
+    train(line)
+    assert sys.argv == ["train.py", *line.split()]
+    with contextlib.suppress(BadInput):
+        entry.run([*line.split(), "jobs=1", "lr=1,2"])
+    assert sys.argv == ["train.py", *line.split()]

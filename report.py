@@ -14,6 +14,7 @@ from sweeps.pipes import outlive_readers
 if TYPE_CHECKING:
     from analysis.frames import Study
 
+COLUMNS = "columns of the runs, as docs/store.md explains them"
 EPILOG = """examples:
   python report.py                             the last sweep
   python report.py dead_relu                   this one; --list shows their names
@@ -53,8 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--where",
         metavar="CONDITION",
-        help="only runs for which this holds: names of columns and axes, numbers, 'texts', "
-        "comparisons, and/or/not",
+        help="only runs for which this holds: names of columns (docs/store.md), axes and symptoms, "
+        "numbers, 'texts', comparisons, and/or/not",
     )
     parser.add_argument(
         "--store", default="store", help="directory of the results (default: store)"
@@ -145,7 +146,7 @@ def _kept(study: Study, condition: str) -> Study:
     plain = study.frame.astype(object)
     plain = plain.where(plain.notna(), None)
     columns = {str(name): plain[name].unique().tolist() for name in plain}
-    chosen = Filter(condition, columns, "--where", "columns of the runs")
+    chosen = Filter(condition, columns, "--where", COLUMNS)
     kept = study.where(condition, chosen.holds, list(chosen.names))
     return replace(kept, name=f"{study.name}-{hashlib.sha256(condition.encode()).hexdigest()[:6]}")
 

@@ -26,8 +26,16 @@ def unreadable(path: Path, error: OSError) -> StoreFailed:
 
 
 def nearest(word: str, options: Iterable[str]) -> str | None:
-    """Return the option most like `word`, or None where nothing is close."""
+    """Return the option most like `word`, or None where nothing is close.
+
+    >>> nearest("1", ["000", "001", "101"])
+    '001'
+    """
     by_small = {option.lower(): option for option in options}
+    if word.isdecimal():
+        same = [each for each in by_small if each.isdecimal() and int(each) == int(word)]
+        if same:
+            return by_small[same[0]]
     close = difflib.get_close_matches(word.lower(), by_small, n=1, cutoff=0.6)
     return by_small[close[0]] if close else None
 

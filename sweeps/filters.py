@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import itertools
 import math
 import operator
@@ -14,6 +15,7 @@ from sweeps.errors import BadInput, nearest
 
 LONGEST = 1000
 DEEPEST = 100
+MOST_LISTED = 12
 AXES = "axes of this sweep"
 _CONSTANTS: Mapping[str, Any] = {
     "true": True,
@@ -51,10 +53,15 @@ _GRAMMAR: tuple[type[ast.AST], ...] = (
 
 
 def no_axis(key: str, name: str, names: Iterable[str], kind: str = AXES) -> str:
-    """Phrase the error for a name in `zip` or `only` that is no axis of the sweep."""
+    """Phrase the error for a name in `zip` or `only` that is no axis of the sweep.
+
+    Of many names the nearest are listed.
+    """
     listed = list(names)
     guess = nearest(name, listed)
     hint = f" Did you mean {guess}?" if guess else ""
+    if len(listed) > MOST_LISTED:
+        listed = [*difflib.get_close_matches(name, listed, MOST_LISTED // 2, cutoff=0), "..."]
     return f"`{key}` must name {kind} ({', '.join(listed) or 'none'}); got {name}.{hint}"
 
 

@@ -318,10 +318,11 @@ def test_the_texts_for_readers_are_all_that_a_case_has_besides_data():
     assert texts == {*TEXTS, "level", "kind"}
 
 
-def test_an_unknown_post_is_refused(capsys):
-    assert reproduce.main(["02"]) == 2
+@pytest.mark.parametrize(("typed", "meant"), [("02", "002"), ("1", "001"), ("0", "000")])
+def test_an_unknown_post_is_refused(typed, meant, capsys):
+    assert reproduce.main([typed]) == 2
     assert capsys.readouterr().err == (
-        "`case` must be one of 000, 001, 002, 003, 004; got 02. Did you mean 002?\n"
+        f"`case` must be one of 000, 001, 002, 003, 004; got {typed}. Did you mean {meant}?\n"
     )
 
 

@@ -360,7 +360,10 @@ NONE_KEPT = "`--where` must keep at least one run; got lr>1e300, which none of 2
         ("--store empty", "A report must have runs; empty has none yet. Train some first: "),
         ("--store empty --where lr>1", "A report must have runs; empty has none yet. Train some"),
         ('one --where "lr >"', "`--where` must be a condition such as lr*depth < 1; got lr >"),
-        ('one --where "dept > 1"', "`--where` must name columns of the runs (run, outcome, "),
+        (
+            'one --where "dept > 1"',
+            "`--where` must name columns of the runs, as docs/store.md explains them (depth, ",
+        ),
         ("one --out odd.csv", "`--out` must be a directory that can be written; got odd.csv: "),
     ],
 )
@@ -400,6 +403,14 @@ def test_a_report_without_a_place_takes_no_run_from_the_training(train, tmp_path
     status, out, err = run("with --store here --out elsewhere")
     assert (status, err) == (0, "")
     assert out.startswith("2 runs in 2 cells, 1 replicate: ")
+
+
+def test_of_many_columns_the_nearest_are_listed(place):
+    _, _, err = run('one --where "dept > 1"')
+    [listed] = re.findall(r"\((.*)\); got dept\. Did you mean depth\?\n$", err)
+    assert listed.startswith("depth, ")
+    assert listed.endswith(", ...")
+    assert len(listed.split(", ")) == 7
 
 
 def test_train_ends_with_a_report_unless_it_is_told_not_to(train, tmp_path):

@@ -40,7 +40,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--quick",
         action="store_true",
-        help=f"{QUICK_REPLICATES} replicates a cell in place of {REPLICATES}: wider intervals",
+        help=f"{QUICK_REPLICATES} replicates a cell in place of {REPLICATES}: wider intervals, and "
+        "too few to find a factor innocent",
     )
     made.add_argument("--store", default="store", help="directory of the store (default: store)")
     made.add_argument("--reports", default="reports", type=Path, help="(default: reports)")
@@ -93,7 +94,7 @@ def _list() -> int:
 
 
 def _reproduce(given: argparse.Namespace) -> int:
-    from analysis.report.posts import write_index
+    from analysis.report.posts import too_few, write_index
     from sweeps.cases import FOLDERS, load
 
     names = given.cases or _listed()
@@ -113,7 +114,9 @@ def _reproduce(given: argparse.Namespace) -> int:
     path = folder / "verdicts.json"
     with _writing(given.reports):
         _write(path, found)
-        index = write_index(cases, found, folder)
+        index = write_index(cases, found, folder, _replicates(given))
+    if note := too_few(_replicates(given)):
+        print(note)
     print(f"Pages: {index}")
     print(path)
     return 0
@@ -134,6 +137,10 @@ def _verdict(name: str, case: Any, given: argparse.Namespace, folder: Path) -> A
 
 def _sweep(name: str, given: argparse.Namespace) -> str:
     return f"case-{name}" + ("-quick" if given.quick else "")
+
+
+def _replicates(given: argparse.Namespace) -> int:
+    return QUICK_REPLICATES if given.quick else REPLICATES
 
 
 def _last(name: str, given: argparse.Namespace, folder: Path) -> Any:
@@ -171,8 +178,7 @@ def _train(name: str, sweep: str, given: argparse.Namespace) -> str:
     from sweeps import engine
 
     engine.DONE.clear()
-    replicates = QUICK_REPLICATES if given.quick else REPLICATES
-    options = [f"replicates={replicates}", f"name={sweep}", f"jobs={given.jobs}"]
+    options = [f"replicates={_replicates(given)}", f"name={sweep}", f"jobs={given.jobs}"]
     train.run([f"case={name}", *options, f'store="{given.store}"'])
     return engine.DONE[0].sweep.name
 

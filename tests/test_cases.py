@@ -258,8 +258,13 @@ def test_a_sixth_post_is_listed(sixth):
 
 
 def test_a_sixth_post_is_trained_judged_and_written_down(sixth, reproduced):
-    path = reproduced.stdout.splitlines()[-1]
+    *_, note, _, path = reproduced.stdout.splitlines()
     assert path == "reports/forum-quick/verdicts.json"
+    assert note == (
+        "With 6 replicates a cell no factor can be found innocent, only guilty, latent or "
+        "undecided: that takes 26."
+    )
+    assert note in (sixth / "reports/forum-quick/005/index.html").read_text(encoding="utf-8")
     found = json.loads((sixth / path).read_text(encoding="utf-8"))["005"]
     assert [(s["name"], s["data"]) for s in found["scenarios"]] == [
         (scenario, data) for scenario in ("as_shown", "small_step") for data in ("xor", "clouds")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -26,23 +25,14 @@ def unreadable(path: Path, error: OSError) -> StoreFailed:
 
 
 def nearest(word: str, options: Iterable[str]) -> str | None:
-    """Return the option most like `word`, or None where nothing is close.
+    """Return the option most like `word`, or None where nothing is close."""
+    from bpcore import tables  # NumPy comes with it, so not before something is wrong
 
-    >>> nearest("1", ["000", "001", "101"])
-    '001'
-    """
-    by_small = {option.lower(): option for option in options}
-    if word.isdecimal():
-        same = [each for each in by_small if each.isdecimal() and int(each) == int(word)]
-        if same:
-            return by_small[same[0]]
-    close = difflib.get_close_matches(word.lower(), by_small, n=1, cutoff=0.6)
-    return by_small[close[0]] if close else None
+    return tables.nearest(word, options)
 
 
 def one_of(key: str, value: object, options: Iterable[str]) -> str:
     """Phrase the error for a value outside a closed list, with the nearest option offered."""
-    listed = list(options)
-    guess = nearest(str(value), listed)
-    hint = f" Did you mean {guess}?" if guess else ""
-    return f"`{key}` must be one of {', '.join(listed)}; got {value}.{hint}"
+    from bpcore import tables
+
+    return tables.one_of(key, value, options)

@@ -1,7 +1,7 @@
 """From `data=...` to arrays: the table of data sets, their preparation, and their digest.
 
-A data set is one function (in `sweeps.drawn` or `sweeps.readers`), one entry in `DATASETS` and one
-file in conf/data.
+A data set is one function (in `sweeps.drawn` or, if it is read, `sweeps.readers`), one entry in
+`DATASETS` and one file in conf/data.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sweeps import drawn, readers
+from sweeps import drawn, own_table, readers
 from sweeps.config import DataConfig
 from sweeps.drawn import Array, Source
 from sweeps.errors import BadInput, one_of
@@ -65,7 +65,7 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
         "digits": Dataset(readers.digits, (), "8 x 8 images of digits: 1797 x 64, ten classes"),
         "mnist": Dataset(readers.mnist, ("path",), "28 x 28 images of digits, from IDX files"),
         "table": Dataset(
-            readers.table, ("path", "target", "task"), "your own .csv, .parquet or .npz"
+            own_table.table, ("path", "target", "task"), "your own .csv, .parquet or .npz"
         ),
     }
 )

@@ -74,8 +74,8 @@ SENTENCES = {
         "Check its spelling or give the whole path."
     ),
     f"{TABLE}text.csv": (
-        "`data.path` must hold numbers in every column but the target; got x in row 1 of "
-        "column b of text.csv. Encode the column as numbers or drop it."
+        "`data.path` must hold numbers in every column but the target; got x in column b "
+        "on line 2 of text.csv. Encode the column as numbers or drop it."
     ),
     f"{TABLE}one.csv": (
         "`data.target` must be a column of more than one value; got y, which is 0 in every row "

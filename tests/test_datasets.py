@@ -15,8 +15,9 @@ from omegaconf import OmegaConf
 
 from sweeps import datasets, drawn, readers, table_files
 from sweeps.config import DataConfig
-from sweeps.datasets import ARRAYS, DATASETS, load, prepare, raw_classes, save
+from sweeps.datasets import DATASETS, prepare, raw_classes
 from sweeps.errors import BadInput
+from sweeps.prepared import ARRAYS, load, save
 
 CONF = Path(__file__).parents[1] / "conf" / "data"
 OFFLINE = {

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
+
+from sweeps.pipes import outlive_readers
 
 EXAMPLE = Path(__file__).resolve().parent / "examples" / "wrong_slope.py"
 
@@ -54,13 +55,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _print(text: str) -> None:
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:  # `... | head` has seen enough, and Python would flush once more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line.
 
@@ -71,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.template:
         from diagnosis.template import TEMPLATE
 
-        _print(TEMPLATE.removesuffix("\n"))
+        print(TEMPLATE.removesuffix("\n"))
         return 0
     from diagnosis import report
     from diagnosis.diagnose import diagnose_file
@@ -90,11 +84,11 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write("Interrupted.\n")
         return 130
     if options.json:
-        _print(json.dumps(answer.as_dict(), indent=2))
+        print(json.dumps(answer.as_dict(), indent=2))
     elif options.markdown:
-        _print(report.markdown(answer))
+        print(report.markdown(answer))
     else:
-        _print(report.text(answer))
+        print(report.text(answer))
     if options.html:
         from diagnosis.page import page
 
@@ -120,4 +114,5 @@ def _refused(options: argparse.Namespace) -> str:
 
 
 if __name__ == "__main__":
+    outlive_readers()
     raise SystemExit(main())

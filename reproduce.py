@@ -9,11 +9,13 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sweeps.errors import BadInput, StoreFailed
+from sweeps.errors import BadInput, StoreFailed, unreadable
+from sweeps.pipes import outlive_readers
 from sweeps.whole import write_whole
 
 KEPT = "verdict.json"
@@ -31,13 +33,15 @@ def parser() -> argparse.ArgumentParser:
         description="Train every suspected cause of a forum post as posted and mended, in all "
         "combinations, and judge by the numbers which of them is the true one.",
         epilog="docs/cases.md says what the words mean and how to add a post.",
+        allow_abbrev=False,
     )
     made.add_argument("cases", nargs="*", metavar="CASE", help="posts, as 002 (default: all)")
     made.add_argument("--list", action="store_true", help="show the posts and stop")
     made.add_argument(
         "--quick",
         action="store_true",
-        help=f"{QUICK_REPLICATES} replicates a cell in place of {REPLICATES}: wider intervals",
+        help=f"{QUICK_REPLICATES} replicates a cell in place of {REPLICATES}: wider intervals, and "
+        "too few to find a factor innocent",
     )
     made.add_argument("--store", default="store", help="directory of the store (default: store)")
     made.add_argument("--reports", default="reports", type=Path, help="(default: reports)")
@@ -58,12 +62,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say(str(error), 2)
     except StoreFailed as error:
         return _say(str(error), 1)
-    except OSError as error:
-        return _say(
-            f"`--reports` must be a directory that can be written; got {given.reports}: "
-            f"{error.strerror or error}.",
-            2,
-        )
     except KeyboardInterrupt:
         return _say("Interrupted. Give the same command again to go on.", 130)
 
@@ -71,6 +69,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _say(text: str, status: int) -> int:
     sys.stderr.write(f"{text}\n")
     return status
+
+
+@contextmanager
+def _writing(reports: Path) -> Iterator[None]:
+    """Blame `--reports` for what the system refuses meanwhile, unless the store is to blame."""
+    try:
+        yield
+    except StoreFailed:
+        raise
+    except OSError as error:
+        raise BadInput(
+            f"`--reports` must be a directory that can be written; got {reports}: "
+            f"{error.strerror or error}. Give another as --reports DIR."
+        ) from error
 
 
 def _list() -> int:
@@ -82,14 +94,15 @@ def _list() -> int:
 
 
 def _reproduce(given: argparse.Namespace) -> int:
-    from analysis.report.posts import write_index
-    from sweeps.cases import load
+    from analysis.report.posts import too_few, write_index
+    from sweeps.cases import FOLDERS, load
 
     names = given.cases or _listed()
     cases = {name: load(CONF, name) for name in dict.fromkeys(names)}
     _check(cases)
-    folder = given.reports / ("forum-quick" if given.quick else "forum")
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = given.reports / FOLDERS[given.quick]
+    with _writing(given.reports):
+        folder.mkdir(parents=True, exist_ok=True)
     found = {}
     for number, (name, case) in enumerate(cases.items(), start=1):
         sys.stderr.write(f"{name} ({number} of {len(cases)}): {case['title']}\n")
@@ -100,8 +113,12 @@ def _reproduce(given: argparse.Namespace) -> int:
             cases[name], found[name] = load(CONF, name), last
     found = {name: found[name] for name in sorted(found)}
     path = folder / "verdicts.json"
-    _write(path, found)
-    print(f"Pages: {write_index(cases, found, folder)}")
+    with _writing(given.reports):
+        _write(path, found)
+        index = write_index(cases, found, folder, _replicates(given))
+    if note := too_few(_replicates(given)):
+        print(note)
+    print(f"Pages: {index}")
     print(path)
     return 0
 
@@ -121,14 +138,19 @@ def _verdict(name: str, case: Any, given: argparse.Namespace, folder: Path) -> A
     if last is not None:
         return last
     sweep = _train(name, _sweep(name, given), given)
-    verdict = _judge(name, case, given.store, sweep, folder / name)
-    kept = {"from": _stamp(given.store, _sweep(name, given)), "verdict": verdict}
-    _write(folder / name / KEPT, kept)
+    stamp = _stamp(given.store, _sweep(name, given))
+    with _writing(given.reports):
+        verdict = _judge(name, case, given.store, sweep, folder / name)
+        _write(folder / name / KEPT, {"from": stamp, "verdict": verdict})
     return verdict
 
 
 def _sweep(name: str, given: argparse.Namespace) -> str:
     return f"case-{name}" + ("-quick" if given.quick else "")
+
+
+def _replicates(given: argparse.Namespace) -> int:
+    return QUICK_REPLICATES if given.quick else REPLICATES
 
 
 def _last(name: str, given: argparse.Namespace, folder: Path) -> Any:
@@ -150,8 +172,13 @@ def _stamp(store: str, sweep: str) -> str:
     files = [path for root in roots for path in ([root] if root.is_file() else root.rglob("*.*"))]
     files = sorted(path for path in files if path.suffix in READ)
     digest = hashlib.sha256(sweep.encode())
-    for path in [*files, Path(store) / "sweeps" / f"{sweep}.parquet"]:
+    for path in files:
         digest.update(path.read_bytes() if path.is_file() else b"missing")
+    manifest = Path(store) / "sweeps" / f"{sweep}.parquet"
+    try:
+        digest.update(manifest.read_bytes() if manifest.is_file() else b"missing")
+    except OSError as error:
+        raise unreadable(manifest, error) from error
     return digest.hexdigest()
 
 
@@ -161,8 +188,7 @@ def _train(name: str, sweep: str, given: argparse.Namespace) -> str:
     from sweeps import engine
 
     engine.DONE.clear()
-    replicates = QUICK_REPLICATES if given.quick else REPLICATES
-    options = [f"replicates={replicates}", f"name={sweep}", f"jobs={given.jobs}"]
+    options = [f"replicates={_replicates(given)}", f"name={sweep}", f"jobs={given.jobs}"]
     train.run([f"case={name}", *options, f'store="{given.store}"'])
     return engine.DONE[0].sweep.name
 
@@ -229,4 +255,5 @@ def _row(scenario: Any) -> list[str]:
 
 
 if __name__ == "__main__":
+    outlive_readers()
     raise SystemExit(main())

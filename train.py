@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sweeps.commandline import prepare
 from sweeps.errors import BadInput, StoreFailed
+from sweeps.pipes import outlive_readers
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+    from sweeps.asked import Sweep
 
 MAIN = "BPCORE_MAIN_PROCESS"  # the process that reads the command line
 CONF = Path(__file__).resolve().parent / "conf"
@@ -54,39 +57,59 @@ def main() -> int:
         The exit status: 0 done, 1 our fault, 2 bad input, 130 interrupted.
     """
     try:
-        run(sys.argv[1:])
-        _show()
+        return _show(run(sys.argv[1:]))
     except BadInput as error:
         return _say(str(error), 2)
     except StoreFailed as error:
         return _say(str(error), 1)
     except KeyboardInterrupt:
         return _interrupted()
-    return 0
 
 
-def run(arguments: Sequence[str]) -> None:
+def run(arguments: Sequence[str]) -> list[str]:
     """Train what the arguments ask for; `sweeps.engine.DONE` says what became of it.
+
+    Returns:
+        The arguments as Hydra saw them.
 
     Raises:
         BadInput: they ask for something that cannot be.
     """
-    sys.argv[1:] = prepare(arguments, CONF)
-    _with_hydra()
+    prepared, typed = prepare(arguments, CONF), sys.argv[1:]
+    sys.argv[1:] = prepared
+    try:
+        _with_hydra()
+    finally:
+        sys.argv[1:] = typed
+    return prepared
 
 
-def _show() -> None:
+def _show(arguments: Sequence[str]) -> int:
     from sweeps import engine, summary
 
     if engine.DONE:
         summary.show(engine.DONE[0])
         if summary.wants_report(engine.DONE[0]):
-            import report
-
-            sweep = engine.DONE[0].sweep
-            report.of_sweep(sweep.store, sweep.name)
-    elif "--multirun" in sys.argv or "-m" in sys.argv:
+            return _report(engine.DONE[0].sweep)
+    elif "--multirun" in arguments or "-m" in arguments:
         print("Trained in other processes. What is stored: python -m sweeps.store list")
+    return 0
+
+
+def _report(sweep: Sweep) -> int:
+    """Have the report made; without it, the training is done all the same."""
+    import report
+    from sweeps.summary import report_command
+
+    try:
+        report.of_sweep(sweep.store, sweep.name)
+    except (BadInput, StoreFailed, report.NotWritten) as error:
+        return _say(
+            f"{error}\nThe training is done and its {len(sweep.ids)} runs are in {sweep.store}/. "
+            f"Try the report again: {report_command(sweep)} --out DIR",
+            1,
+        )
+    return 0
 
 
 def _say(text: str, status: int) -> int:
@@ -129,4 +152,5 @@ def _with_hydra() -> None:
 
 
 if __name__ == "__main__":
+    outlive_readers()
     raise SystemExit(main())

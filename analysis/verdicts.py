@@ -28,7 +28,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from functools import cache
+from itertools import combinations, count
 
 import numpy as np
 import pandas as pd
@@ -229,6 +230,17 @@ class _Effects:
     def open(self) -> tuple[str, Estimate]:
         """Return that nothing is decided, and the larger of both effects."""
         return "undecided", max(self.alone_wide, self.in_mended_wide, key=_reach)
+
+
+@cache
+def fewest_for_innocence() -> int:
+    """Return the fewest replicates after which a factor can be found innocent.
+
+    With fewer, the interval of a paired difference reaches beyond the limit even where not a single
+    pair differs, which is where it is narrowest.
+    """
+    same = (np.zeros(n, bool) for n in count(1))
+    return next(len(runs) for runs in same if paired_difference(runs, runs).high <= LITTLE)
 
 
 def _reach(effect: Estimate) -> float:

@@ -3,10 +3,33 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 T = TypeVar("T")
+
+
+def nearest(word: str, options: Iterable[str]) -> str | None:
+    """Return the option most like `word`, or None where nothing is close.
+
+    >>> nearest("ReLu", ["relu", "elu"]), nearest("1", ["000", "001", "101"])
+    ('relu', '001')
+    """
+    by_small = {option.lower(): option for option in options}
+    if word.isdecimal():
+        same = [each for each in by_small if each.isdecimal() and int(each) == int(word)]
+        if same:
+            return by_small[same[0]]
+    close = difflib.get_close_matches(word.lower(), by_small, n=1, cutoff=0.6)
+    return by_small[close[0]] if close else None
+
+
+def one_of(what: str, value: object, options: Iterable[str]) -> str:
+    """Phrase the error for a value outside a closed list, with the nearest option offered."""
+    listed = list(options)
+    guess = nearest(str(value), listed)
+    hint = f" Did you mean {guess}?" if guess else ""
+    return f"`{what}` must be one of {', '.join(listed)}; got {value}.{hint}"
 
 
 def lookup(table: Mapping[str, T], what: str, name: str) -> T:
@@ -18,7 +41,4 @@ def lookup(table: Mapping[str, T], what: str, name: str) -> T:
     try:
         return table[name]
     except (KeyError, TypeError):
-        close = difflib.get_close_matches(str(name), list(table), n=1)
-        hint = f" Did you mean {close[0]}?" if close else ""
-        msg = f"`{what}` must be one of {', '.join(table)}; got {name}.{hint}"
-        raise ValueError(msg) from None
+        raise ValueError(one_of(what, name, table)) from None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from sweeps.cases import applied
+from sweeps.cases import FOLDERS, applied
 from sweeps.columns import column
 from sweeps.errors import BadInput
 from sweeps.resolve import Run, resolve
@@ -103,6 +103,11 @@ def _sweep(
     if not good:
         raise BadInput(
             f"`name` must be letters, digits, - _ and . only, as it names files; got {name}."
+        )
+    if name.lower() in FOLDERS:
+        raise BadInput(
+            f"`name` must be another than {' and '.join(FOLDERS)}, under which reproduce.py writes "
+            f"its pages to reports/; got {name}. Choose another name."
         )
     return Sweep(name, command, store, axes, cells, values, runs)
 

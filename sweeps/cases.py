@@ -21,6 +21,7 @@ from sweeps.config import CaseConfig
 from sweeps.errors import BadInput, one_of
 
 LEVELS = ("posted", "mended")
+FOLDERS = ("forum", "forum-quick")  # of reports/, where the pages of the posts lie
 
 
 def axes(case: Mapping[str, Any]) -> list[str]:

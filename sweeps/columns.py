@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from sweeps.errors import BadInput
+from sweeps.errors import BadInput, unreadable
 
 
 def read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
@@ -23,6 +23,7 @@ def read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
 
     Raises:
         BadInput: it is no whole Parquet file.
+        StoreFailed: it cannot be read at all.
     """
     try:
         with pq.ParquetFile(path) as file:
@@ -32,6 +33,8 @@ def read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
             f"{path} must be a whole Parquet file; got one that cannot be read: {error} "
             "Delete it and give the command again: what was in it is trained anew."
         ) from error
+    except OSError as error:
+        raise unreadable(path, error) from error
 
 
 def column(values: Sequence[Any] | NDArray[Any], type_: pa.DataType) -> pa.Array:

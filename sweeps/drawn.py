@@ -22,6 +22,14 @@ CIRCLE_RATIO = 0.5
 SPIRAL_TURN = 4.0
 BLOB_DISTANCE = 5.0
 
+# Child streams of data.seed; they begin at 1 because SeedSequence takes [s, 0] for [s].
+DRAWING, SPLITTING = 1, 2
+
+
+def stream(seed: int, purpose: int) -> np.random.Generator:
+    """Return the random numbers that a data seed has for one purpose."""
+    return np.random.default_rng(np.random.SeedSequence([seed, purpose]))
+
 
 @dataclass(frozen=True)
 class Source:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from sweeps import datasets, plan, workers
+from sweeps import plan, prepared, workers
 from sweeps.asked import Sweep, ask, manifest, renamed, together
 from sweeps.errors import BadInput
 from sweeps.plan import Stack
@@ -143,10 +143,10 @@ def _train(store: Store, wanted: list[Stack], jobs: int, done: Done) -> None:
 
 def _save_data(store: Store, done: Done) -> None:
     """Put the arrays where workers find them."""
-    prepared = {runs[0].setting.prepared.digest: runs[0].setting for runs in done.sweep.runs}
-    for setting in prepared.values():
+    settings = {runs[0].setting.prepared.digest: runs[0].setting for runs in done.sweep.runs}
+    for setting in settings.values():
         try:
-            datasets.save(setting.prepared, store.root)
+            prepared.save(setting.prepared, store.root)
         except OSError as error:
             raise store.failure(error) from error
 

@@ -3,58 +3,39 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import itertools
-import math
-import operator
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from sweeps.conditions import (
+    ARITHMETIC,
+    COMPARISON,
+    CONSTANTS,
+    DEEPEST,
+    GRAMMAR,
+    NAMES,
+    kind_of,
+    name_of,
+    position_of,
+    tree_of,
+)
 from sweeps.errors import BadInput, nearest
 
-LONGEST = 1000
-DEEPEST = 100
+MOST_LISTED = 12
 AXES = "axes of this sweep"
-_CONSTANTS: Mapping[str, Any] = {
-    "true": True,
-    "false": False,
-    "null": None,
-    "none": None,
-    "inf": math.inf,
-    "nan": math.nan,
-}
-_ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-    ast.Pow: math.pow,  # of floats: a tower of whole-number powers would never end
-}
-_COMPARISON: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.In: lambda item, items: item in items,
-    ast.NotIn: lambda item, items: item not in items,
-}
-_NAMES = (ast.Name, ast.Attribute, ast.Subscript)
-_GRAMMAR: tuple[type[ast.AST], ...] = (
-    *(ast.Constant, ast.Tuple, ast.List, ast.Load),
-    *(ast.UnaryOp, ast.Not, ast.USub, ast.UAdd, ast.BoolOp, ast.And, ast.Or),
-    *(ast.BinOp, ast.Compare, *_ARITHMETIC.keys(), *_COMPARISON.keys()),
-)
 
 
 def no_axis(key: str, name: str, names: Iterable[str], kind: str = AXES) -> str:
-    """Phrase the error for a name in `zip` or `only` that is no axis of the sweep."""
+    """Phrase the error for a name in `zip` or `only` that is no axis of the sweep.
+
+    Of many names the nearest are listed.
+    """
     listed = list(names)
     guess = nearest(name, listed)
     hint = f" Did you mean {guess}?" if guess else ""
+    if len(listed) > MOST_LISTED:
+        listed = [*difflib.get_close_matches(name, listed, MOST_LISTED // 2, cutoff=0), "..."]
     return f"`{key}` must name {kind} ({', '.join(listed) or 'none'}); got {name}.{hint}"
 
 
@@ -83,9 +64,9 @@ class Filter:
     ) -> None:
         self._text = text
         self._key, self._kind_of_names = key, kind
-        self._kinds = {name: {_kind(value) for value in values} for name, values in axes.items()}
+        self._kinds = {name: {kind_of(value) for value in values} for name, values in axes.items()}
         self._words = {v for values in axes.values() for v in values if isinstance(v, str)}
-        self._tree = _parsed(text, key)
+        self._tree = tree_of(text, key)
         self.names: dict[str, None] = {}  # in order, each once
         self._check(self._tree)
 
@@ -117,10 +98,10 @@ class Filter:
             raise BadInput(
                 f"`{self._key}` must be nested at most {DEEPEST} deep; got {self._text}."
             )
-        if isinstance(node, _NAMES):
+        if isinstance(node, NAMES):
             self._check_name(node)
             return
-        known = isinstance(node, _GRAMMAR)
+        known = isinstance(node, GRAMMAR)
         if known and isinstance(node, ast.Constant):
             known = isinstance(node.value, bool | int | float | str | None)
         if not known:
@@ -133,11 +114,11 @@ class Filter:
             self._check(child, depth + 1)
 
     def _check_name(self, node: ast.expr) -> None:
-        name = _dotted(node)
+        name = name_of(node)
         axis = name if name in self._kinds else self._list_of(node)
         if axis is not None:
             self.names[axis] = None
-        if axis is not None or name in _CONSTANTS:
+        if axis is not None or name in CONSTANTS:
             return
         shown = ast.unparse(node)
         if shown in self._words:
@@ -148,9 +129,9 @@ class Filter:
 
     def _list_of(self, node: ast.expr) -> str | None:
         """Return the axis `width` of an element `width[0]`, if that axis varies a list."""
-        if not isinstance(node, ast.Subscript) or _position(node) is None:
+        if not isinstance(node, ast.Subscript) or position_of(node) is None:
             return None
-        name = _dotted(node.value)
+        name = name_of(node.value)
         return name if name is not None and "list" in self._kinds.get(name, ()) else None
 
     def _value(self, node: ast.expr, cell: Mapping[str, Any]) -> Any:
@@ -175,13 +156,13 @@ class Filter:
         return self._named(node, cell)
 
     def _named(self, node: ast.expr, cell: Mapping[str, Any]) -> Any:
-        name = _dotted(node)
+        name = name_of(node)
         if name is not None and name in cell:
             return cell[name]
-        if name is not None and name in _CONSTANTS:
-            return _CONSTANTS[name]
+        if name is not None and name in CONSTANTS:
+            return CONSTANTS[name]
         whole = cell[self._list_of(node) or ""]
-        position = _position(node)
+        position = position_of(node)
         if position is None or not isinstance(whole, list):
             raise _NoValueError
         if not -len(whole) <= position < len(whole):
@@ -190,7 +171,7 @@ class Filter:
 
     def _number(self, node: ast.expr, cell: Mapping[str, Any]) -> Any:
         value = self._value(node, cell)
-        if _kind(value) != "number":
+        if kind_of(value) != "number":
             raise BadInput(
                 f"`{self._key}` must compute with numbers; got {ast.unparse(node)}, "
                 f"which is {value!r}."
@@ -200,7 +181,7 @@ class Filter:
     @staticmethod
     def _computed(sign: ast.operator, left: Any, right: Any) -> Any:
         try:
-            return _ARITHMETIC[type(sign)](left, right)
+            return ARITHMETIC[type(sign)](left, right)
         except ValueError as error:  # a fractional power of a negative number
             raise _NoValueError from error
 
@@ -219,7 +200,7 @@ class Filter:
         for sign, term in zip(node.ops, node.comparators, strict=True):
             right = self._value(term, cell)
             self._check_alike(node, sign, left, right)
-            yield bool(_COMPARISON[type(sign)](left, right))
+            yield bool(COMPARISON[type(sign)](left, right))
             left = right
 
     def _check_alike(self, node: ast.Compare, sign: ast.cmpop, left: Any, right: Any) -> None:
@@ -235,7 +216,7 @@ class Filter:
                     f"{ast.unparse(node)}. Write (a, b)."
                 )
             return
-        kinds = {_kind(left), _kind(right)}
+        kinds = {kind_of(left), kind_of(right)}
         if isinstance(sign, ast.Eq | ast.NotEq):
             if len(kinds) == 1 or "null" in kinds or self._mixed(node):
                 return
@@ -247,57 +228,9 @@ class Filter:
         )
 
     def _mixed(self, node: ast.Compare) -> bool:
-        names = (_dotted(term) for term in itertools.chain([node.left], node.comparators))
+        names = (name_of(term) for term in itertools.chain([node.left], node.comparators))
         return any(len(self._kinds.get(name or "", ())) > 1 for name in names)
 
 
 class _NoValueError(Exception):
     """An expression has no value at a cell."""
-
-
-def _parsed(text: str, key: str) -> ast.expr:
-    if len(text) > LONGEST:
-        raise BadInput(f"`{key}` must be at most {LONGEST} characters; got {len(text)}.")
-    try:
-        with warnings.catch_warnings():  # Python warns of odd spellings while it parses
-            warnings.simplefilter("ignore")
-            return ast.parse(text, mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise BadInput(
-            f"`{key}` must be a condition such as lr*depth < 1; got {text}, which cannot be read."
-        ) from error
-
-
-def _kind(value: Any) -> str:
-    """Sort a value into what may be compared with what; a truth value is no number here."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "truth"
-    if isinstance(value, int | float):
-        return "number"
-    return "text" if isinstance(value, str) else "list"
-
-
-def _dotted(node: ast.AST) -> str | None:
-    """Return `lr_factor.0` for `lr_factor[0]` and `data.noise` for itself; None for no name."""
-    match node:
-        case ast.Name(id=name):
-            return name
-        case ast.Attribute(value=value, attr=last):
-            first = _dotted(value)
-        case ast.Subscript(value=value, slice=ast.Constant(value=int(last))):
-            first = _dotted(value)
-        case _:
-            return None
-    return None if first is None else f"{first}.{last}"
-
-
-def _position(node: ast.AST) -> int | None:
-    """Return the number in `width[0]` or `width[-1]`."""
-    match node:
-        case ast.Subscript(slice=ast.Constant(value=int(position))):
-            return position
-        case ast.Subscript(slice=ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(p)))):
-            return -p
-    return None

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bpcore import StackSpec, train_stack
-from sweeps.datasets import Prepared
 from sweeps.plan import Stack
+from sweeps.prepared import Prepared
 from sweeps.resolve import core_data
 
 TRIALS = 8

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,18 +14,22 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeps import records, scanning, summary
-from sweeps.errors import BadInput
+from sweeps.errors import BadInput, StoreFailed
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m sweeps.store", description="Look into a store of trained runs."
+        prog="python -m sweeps.store",
+        description="Look into a store of trained runs.",
+        allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--store", default="store", help="directory of the store (default: store)")
-    commands.add_parser("list", parents=[shared], help="the sweeps, the latest first")
-    show = commands.add_parser("show", parents=[shared], help="every cell of a sweep")
+    listed = commands.add_parser("list", help="the sweeps, the latest first", allow_abbrev=False)
+    show = commands.add_parser("show", help="every cell of a sweep", allow_abbrev=False)
+    for command in (listed, show):
+        command.add_argument(
+            "--store", default="store", help="directory of the store (default: store)"
+        )
     show.add_argument("name", help="name of the sweep, as list prints it")
     show.add_argument("--csv", action="store_true", help="a row a run, as CSV, for other programs")
     return parser
@@ -44,12 +47,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             _check(chosen.store)
             _show(chosen.store, chosen.name)
-        sys.stdout.flush()
     except BadInput as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    except BrokenPipeError:  # `... | head` has seen enough, and Python would flush once more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except StoreFailed as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     return 0
 
 

@@ -1,31 +1,24 @@
-"""Data sets that are read: those of scikit-learn, MNIST as IDX files, and tables.
+"""Data sets that are read: those of scikit-learn, and MNIST as IDX files.
 
-scikit-learn and pandas are slow to import, so they are imported only where they are asked for.
+scikit-learn is slow to import, so it is imported only where it is asked for.
 """
 
 from __future__ import annotations
 
 import gzip
-import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sweeps.drawn import Array, Source
-from sweeps.errors import BadInput, one_of
+from sweeps.drawn import Source
+from sweeps.errors import BadInput
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-TASKS = ("auto", "classification", "regression")
 MNIST_TRAINING = 60_000
 PIXEL_MAX = 255.0
-LARGEST = 1e150  # the square of anything larger, taken for its deviation, overflows
 IMAGES_MAGIC = bytes([0, 0, 8, 3])
 LABELS_MAGIC = bytes([0, 0, 8, 1])
 
@@ -179,215 +172,3 @@ def read_idx(file: Path, magic: bytes) -> NDArray[np.uint8]:
     if len(content) != expected:
         raise corrupt(f"IDX files of the length they say, {expected} bytes", f"{len(content)}")
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
-
-
-def table(path: str | None = None, target: str | None = None, task: str = "auto") -> Source:
-    """Read a table whose columns are features but for one, the target.
-
-    Args:
-        path: A .csv or .parquet file, or an .npz of equally long 1-D arrays, or of a 2-D `X` with
-            samples as rows and a 1-D `y`.
-        target: Name of the target column; null means `y` where there are `X` and `y`.
-        task: auto takes text, categories, booleans, and numbers that are all 0 or 1 for classes,
-            any other numbers for a quantity to predict.
-
-    Raises:
-        BadInput: The file, the target or a value cannot be used; the message says where it stands.
-    """
-    if path is None:
-        raise BadInput(
-            "`data.path` must be a .csv, .parquet or .npz file for data=table; got null."
-            " Give it as data.path=FILE."
-        )
-    if task not in TASKS:
-        raise BadInput(one_of("data.task", task, TASKS))
-    file = Path(path).expanduser()
-    frame, usual_target = _frame(file)
-    target = target or usual_target
-    _check_frame(frame, file, target)
-    features = frame.drop(columns=target)
-    X = np.empty(features.shape)
-    for j, name in enumerate(features):
-        X[:, j] = _numbers(features[name], file)
-    column = frame[target]
-    as_classes = task == "classification" or (task == "auto" and _means_classes(column))
-    y, classes = _classes(column) if as_classes else _quantity(column, file)
-    if np.ptp(y) == 0:
-        raise BadInput(
-            f"`data.target` must be a column of more than one value; got {target}, which is"
-            f" {column.iloc[0]} in every row of {file}. Choose another column."
-        )
-    return Source(X, y, classes, tuple(str(name) for name in features))
-
-
-def _frame(file: Path) -> tuple[pd.DataFrame, str | None]:
-    """Read any of the formats; with `X` and `y` the name of the target comes along."""
-    if not file.is_file():
-        raise BadInput(
-            f"`data.path` must name a file that exists; got {file}, looked for in {Path.cwd()}."
-            " Check its spelling or give the whole path."
-        )
-    if file.suffix.lower() not in FORMATS:
-        raise BadInput(
-            f"`data.path` must be a {', '.join(FORMATS)} file; got {file}."
-            " Save the table in one of these formats."
-        )
-    try:
-        frame, usual_target = FORMATS[file.suffix.lower()](file)
-    except BadInput:
-        raise
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
-        raise BadInput(
-            f"`data.path` must be a whole {file.suffix} file; got {file}, which cannot be read as"
-            f" one ({type(problem).__name__}). Save it again."
-        ) from problem
-    frame.columns = frame.columns.map(str)
-    return frame, usual_target
-
-
-def _csv(file: Path) -> tuple[pd.DataFrame, None]:
-    import pandas as pd
-
-    # Until pandas 3.1 the usual parser of floats is off by a last bit now and then; from there on
-    # it is exact, and asking for exactness is deprecated.
-    exact = tuple(int(part) for part in pd.__version__.split(".")[:2]) >= (3, 1)
-    with file.open(encoding="utf-8", errors="replace") as lines:
-        header = lines.readline()
-    if ";" in header and "," not in header:
-        raise BadInput(
-            f"`data.path` must be a table with commas between its columns; got {file}, which has "
-            "semicolons. Save it with commas, and points in its numbers."
-        )
-    frame = pd.read_csv(file, float_precision=None if exact else "round_trip", low_memory=False)
-    nameless = any(str(name).startswith("Unnamed: ") for name in frame)
-    # Where rows are longer than the header, pandas takes the first column for an index.
-    if nameless or not frame.index.equals(pd.RangeIndex(len(frame))):
-        raise BadInput(
-            f"`data.path` must be a table with a name over every column; got {file}, where one is"
-            " missing. Write it without row numbers (in pandas, index=False) or name the column."
-        )
-    return frame, None
-
-
-def _parquet(file: Path) -> tuple[pd.DataFrame, None]:
-    import pandas as pd
-
-    return pd.read_parquet(file).reset_index(drop=True), None
-
-
-def _npz(file: Path) -> tuple[pd.DataFrame, str | None]:
-    import pandas as pd
-
-    if not zipfile.is_zipfile(file):  # np.load would take a lone .npy for good
-        raise zipfile.BadZipFile(str(file))
-    arrays: dict[str, NDArray[Any]] = {}
-    with np.load(file, allow_pickle=False) as archive:
-        for name in archive.files:
-            try:
-                arrays[name] = np.asarray(archive[name])  # other files in the archive come as bytes
-            except ValueError as problem:
-                raise BadInput(
-                    "`data.path` must hold arrays of numbers, booleans or text; got Python objects"
-                    f" in {name} of {file}. Save it as such an array."
-                ) from problem
-    usual_target = None
-    found = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
-    if arrays.keys() == {"X", "y"} and arrays["X"].ndim == 2:
-        columns = {f"x{j + 1}": column for j, column in enumerate(arrays["X"].T)}
-        arrays, usual_target = columns | {"y": arrays["y"]}, "y"
-    shapes = {array.shape for array in arrays.values()}
-    if [len(shape) for shape in shapes] != [1]:
-        raise BadInput(
-            "`data.path` must hold 1-D arrays of one length, or a 2-D X with samples as rows and a"
-            f" 1-D y; got {found or 'no arrays'} in {file}. Save them in one of these ways."
-        )
-    return pd.DataFrame(arrays), usual_target
-
-
-FORMATS: Mapping[str, Callable[[Path], tuple[pd.DataFrame, str | None]]] = MappingProxyType(
-    {".csv": _csv, ".parquet": _parquet, ".npz": _npz}
-)
-
-
-def _check_frame(frame: pd.DataFrame, file: Path, target: str | None) -> None:
-    """Refuse a table without the target, without features or samples, or with gaps."""
-    columns = [str(name) for name in frame]
-    if target is None:
-        raise BadInput(
-            f"`data.target` must be one of {', '.join(columns)}; got null."
-            " Give it as data.target=NAME."
-        )
-    if target not in columns:
-        raise BadInput(one_of("data.target", target, columns))
-    if len(columns) < 2:
-        raise BadInput(
-            f"`data.path` must have a column beside the target; got only {target} in {file}."
-            " Add columns to predict it from."
-        )
-    if frame.empty:
-        raise BadInput(
-            f"`data.path` must hold at least one sample; got no rows in {file}. Add some."
-        )
-    for name in columns:
-        gaps = np.flatnonzero(frame[name].isna().to_numpy())
-        if gaps.size:
-            raise BadInput(
-                "`data.path` must hold a value in every row and column; got none in row"
-                f" {gaps[0] + 1} of column {name} of {file}. Fill it in or drop the row."
-            )
-
-
-def _is_number(column: pd.Series[Any]) -> bool:
-    from pandas.api import types
-
-    return types.is_numeric_dtype(column) and not types.is_complex_dtype(column)
-
-
-def _numbers(column: pd.Series[Any], file: Path) -> Array:
-    """Return a column as finite floats, booleans as 0 and 1."""
-    import pandas as pd
-
-    if not _is_number(column):
-        text = np.flatnonzero(pd.to_numeric(column.astype(str), errors="coerce").isna())
-        row = int(text[0]) if text.size else 0
-        raise BadInput(
-            f"`data.path` must hold numbers in every column but the target; got {column.iloc[row]}"
-            f" in row {row + 1} of column {column.name} of {file}. Encode the column as numbers or"
-            " drop it."
-        )
-    values = column.to_numpy(dtype=np.float64)
-    endless = np.flatnonzero(~(np.abs(values) < LARGEST))
-    if endless.size:
-        raise BadInput(
-            f"`data.path` must hold finite numbers, below {LARGEST:g} in size; got"
-            f" {values[endless[0]]} in row {endless[0] + 1} of column {column.name} of {file}."
-            " Correct it or drop the row."
-        )
-    return values
-
-
-def _means_classes(column: pd.Series[Any]) -> bool:
-    return not _is_number(column) or bool(column.isin([0, 1]).all())
-
-
-def _quantity(column: pd.Series[Any], file: Path) -> tuple[Array, tuple[()]]:
-    if not _is_number(column):
-        raise BadInput(
-            f"`data.task` must be auto or classification where the target is no number; got"
-            f" regression with {column.name} of {file}. Change it or choose another target."
-        )
-    return _numbers(column, file), ()
-
-
-def _classes(column: pd.Series[Any]) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Number the values of a column: categories in their own order, others sorted."""
-    import pandas as pd
-
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        used = column.cat.remove_unused_categories().cat
-        return used.codes.to_numpy(dtype=np.intp), tuple(str(c) for c in used.categories)
-    if not _is_number(column) or pd.api.types.is_bool_dtype(column):
-        present, label = np.unique(column.astype(str).to_numpy(dtype=str), return_inverse=True)
-        return label, tuple(present.tolist())
-    numbers, label = np.unique(column.to_numpy(dtype=np.float64), return_inverse=True)
-    return label, tuple(f"{value:.17g}" for value in numbers)

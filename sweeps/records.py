@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from bpcore.probes import PROBES, SCALARS
 from sweeps.columns import read
 from sweeps.errors import BadInput as BadInput  # analysis raises it too
-from sweeps.errors import nearest
+from sweeps.errors import nearest, unreadable
 from sweeps.errors import one_of as one_of  # and phrases errors so
 from sweeps.scanning import scan
 from sweeps.schema import HISTORY
@@ -168,7 +168,14 @@ def manifest(store: str | Path, name: str) -> tuple[dict[str, Any], pa.Table]:
 
 
 def provenance(store: str | Path, identity: str) -> dict[str, Any]:
-    """Return where runs were made."""
+    """Return where runs were made.
+
+    Raises:
+        StoreFailed: the store does not say.
+    """
     path = Path(store) / "provenance" / f"{identity}.json"
-    loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise unreadable(path, error) from error
     return loaded

@@ -15,8 +15,8 @@ from typing import Any
 
 from bpcore import Data, RunSpec, StackSpec
 from sweeps.checks import ONES, check_run, rounded
-from sweeps.datasets import Prepared
 from sweeps.errors import BadInput
+from sweeps.prepared import Prepared
 from sweeps.setting import Setting, setting_of
 
 

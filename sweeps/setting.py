@@ -27,8 +27,8 @@ from sweeps.checks import (
     shown,
     whole,
 )
-from sweeps.datasets import Prepared
 from sweeps.errors import BadInput, one_of
+from sweeps.prepared import Prepared
 
 USUAL_DEPTH = 2
 

@@ -30,6 +30,7 @@ import pyarrow.parquet as pq
 from sweeps import provenance
 from sweeps.columns import read
 from sweeps.errors import BadInput, StoreFailed
+from sweeps.pipes import outlive_readers
 from sweeps.whole import TEMPORARY, write_whole
 
 # A run that has finished is on disk after this many seconds, or after this many have finished.
@@ -205,4 +206,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    outlive_readers()
     raise SystemExit(main())

@@ -170,13 +170,17 @@ def show(done: Done) -> None:
         else ("Nothing to train")
     )
     console.print(f"{spent}; {known} were in the store." if known else f"{spent}.", highlight=False)
-    where = "" if str(sweep.store) == "store" else f" --store {shlex.quote(str(sweep.store))}"
     console.print(
         Text.assemble(f"Results: {sweep.store}/, sweep ", (sweep.name, "bold")), soft_wrap=True
     )
     if not wants_report(done):
-        text = f"python report.py {sweep.name}{where}"
-        console.print(Text.assemble("Next:    ", (text, "bold")), soft_wrap=True)
+        console.print(Text.assemble("Next:    ", (report_command(sweep), "bold")), soft_wrap=True)
+
+
+def report_command(sweep: Sweep) -> str:
+    """Return the command that makes the report of a sweep."""
+    where = "" if str(sweep.store) == "store" else f" --store {shlex.quote(str(sweep.store))}"
+    return f"python report.py {sweep.name}{where}"
 
 
 def wants_report(done: Done) -> bool:

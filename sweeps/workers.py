@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from bpcore import StackResult, train_stack
-from sweeps import datasets, provenance, rows
+from sweeps import prepared, provenance, rows
 from sweeps.plan import Stack, Task
 from sweeps.resolve import core_data
 
@@ -100,7 +100,7 @@ def train_alone(stack: Stack, root: Path) -> StackResult:
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):
-        data = core_data(datasets.load(root, stack.digest))
+        data = core_data(prepared.load(root, stack.digest))
         return train_stack(stack.spec, stack.runs, data)
 
 
@@ -112,7 +112,7 @@ def _train_task(task: Task, root: Path, code: dict[str, Any]) -> Trained:
         where = provenance.collect() | code
         identity = provenance.identity(where)
         for stack in task.stacks:
-            data = core_data(datasets.load(root, stack.digest))
+            data = core_data(prepared.load(root, stack.digest))
             began = time.process_time()
             result = train_stack(stack.spec, stack.runs, data)
             seconds += time.process_time() - began

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+
 import pytest
 
+import report
+import reproduce
+import train as entry
+from sweeps import listing
+from sweeps.errors import BadInput
 from tests.conftest import ROOT
 
 ACTIVATIONS = (
@@ -66,8 +74,8 @@ SENTENCES = {
         "Check its spelling or give the whole path."
     ),
     f"{TABLE}text.csv": (
-        "`data.path` must hold numbers in every column but the target; got x in row 1 of "
-        "column b of text.csv. Encode the column as numbers or drop it."
+        "`data.path` must hold numbers in every column but the target; got x in column b "
+        "on line 2 of text.csv. Encode the column as numbers or drop it."
     ),
     f"{TABLE}one.csv": (
         "`data.target` must be a column of more than one value; got y, which is 0 in every row "
@@ -95,6 +103,10 @@ SENTENCES = {
     ),
     "store=\"''\"": "`store` must be a directory; got nothing. Give one with store=DIR.",
     "name=a/b": ("`name` must be letters, digits, - _ and . only, as it names files; got a/b."),
+    "name=forum": (
+        "`name` must be another than forum and forum-quick, under which reproduce.py writes its "
+        "pages to reports/; got forum. Choose another name."
+    ),
     "-m lr=0.1,1 save_params=params.npz": (
         "`save_params` must go with a single cell; got 2 cells. "
         "Leave it out, or give every key one value."
@@ -212,3 +224,29 @@ def test_a_launcher_of_hydras_own_does_not_swallow_a_programming_error(train, mo
     monkeypatch.setattr(engine, "run_cells", broken)
     with pytest.raises(ZeroDivisionError, match="a bug"):
         train("-m lr=0.1,1 hydra/launcher=basic")
+
+
+@pytest.mark.parametrize(
+    ("program", "line", "flag"),
+    [
+        (report, "--li", "--li"),
+        (report, "one --wher lr>1", "--wher"),
+        (reproduce, "--qui", "--qui"),
+        (listing, "list --sto store", "--sto"),
+        (listing, "show one --cs", "--cs"),
+    ],
+)
+def test_half_a_flag_is_no_flag(program, line, flag, capsys):
+    with pytest.raises(SystemExit) as caught:
+        program.main(line.split())
+    assert caught.value.code == 2
+    assert f"unrecognized arguments: {flag}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", ["data=xor epochs=1 replicates=1", "data=xor lr=fast"])
+def test_training_leaves_the_command_line_as_it_was(line, train):
+    train(line)
+    assert sys.argv == ["train.py", *line.split()]
+    with contextlib.suppress(BadInput):
+        entry.run([*line.split(), "jobs=1", "lr=1,2"])
+    assert sys.argv == ["train.py", *line.split()]

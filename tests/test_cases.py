@@ -1,5 +1,6 @@
 """Cases as configuration, from the file to the verdict, and the sixth post of docs/cases.md."""
 
+import errno
 import json
 import os
 import re
@@ -13,8 +14,8 @@ import yaml
 from hydra_side import HydraSide
 
 import reproduce
-from analysis import claims, forum
-from sweeps import cases
+from analysis import claims, endings, forum
+from sweeps import cases, columns
 from sweeps.asked import ask
 from sweeps.compose import compose
 from sweeps.errors import BadInput
@@ -257,8 +258,13 @@ def test_a_sixth_post_is_listed(sixth):
 
 
 def test_a_sixth_post_is_trained_judged_and_written_down(sixth, reproduced):
-    path = reproduced.stdout.splitlines()[-1]
+    *_, note, _, path = reproduced.stdout.splitlines()
     assert path == "reports/forum-quick/verdicts.json"
+    assert note == (
+        "With 6 replicates a cell no factor can be found innocent, only guilty, latent or "
+        "undecided: that takes 26."
+    )
+    assert note in (sixth / "reports/forum-quick/005/index.html").read_text(encoding="utf-8")
     found = json.loads((sixth / path).read_text(encoding="utf-8"))["005"]
     assert [(s["name"], s["data"]) for s in found["scenarios"]] == [
         (scenario, data) for scenario in ("as_shown", "small_step") for data in ("xor", "clouds")
@@ -317,8 +323,41 @@ def test_the_texts_for_readers_are_all_that_a_case_has_besides_data():
     assert texts == {*TEXTS, "level", "kind"}
 
 
-def test_an_unknown_post_is_refused(capsys):
-    assert reproduce.main(["02"]) == 2
+@pytest.mark.parametrize(("typed", "meant"), [("02", "002"), ("1", "001"), ("0", "000")])
+def test_an_unknown_post_is_refused(typed, meant, capsys):
+    assert reproduce.main([typed]) == 2
     assert capsys.readouterr().err == (
-        "`case` must be one of 000, 001, 002, 003, 004; got 02. Did you mean 002?\n"
+        f"`case` must be one of 000, 001, 002, 003, 004; got {typed}. Did you mean {meant}?\n"
     )
+
+
+def test_what_cannot_be_written_is_blamed_on_the_place_of_the_pages(capsys, tmp_path):
+    taken = tmp_path / "taken"
+    taken.write_text("a file")
+    assert reproduce.main(["002", "--reports", str(taken)]) == 2
+    assert capsys.readouterr().err == (
+        f"`--reports` must be a directory that can be written; got {taken}: Not a directory. "
+        "Give another as --reports DIR.\n"
+    )
+
+
+def test_a_store_that_cannot_be_read_is_blamed_and_not_the_place_of_the_pages(
+    capsys, tmp_path, monkeypatch
+):
+    def judge(name, case, store, sweep, folder):
+        endings.runs(store, sweep)
+
+    (tmp_path / "store" / "sweeps").mkdir(parents=True)
+    manifest = tmp_path / "store" / "sweeps" / "case-002.parquet"
+    manifest.write_bytes(b"")
+    monkeypatch.setattr(reproduce, "_train", lambda name, sweep, given: sweep)
+    monkeypatch.setattr(reproduce, "_judge", judge)
+    monkeypatch.setattr(columns.pq, "ParquetFile", denied)
+    line = ["002", "--store", str(tmp_path / "store"), "--reports", str(tmp_path / "pages")]
+    assert reproduce.main(line) == 1
+    message = f"{manifest} could not be read: Permission denied. Nothing was changed.\n"
+    assert capsys.readouterr().err.endswith(message)
+
+
+def denied(path):
+    raise PermissionError(errno.EACCES, f"Failed to open {path}")

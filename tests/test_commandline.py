@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweeps.axes import log_spacing
-from sweeps.commandline import FLAGS, prepare
+from sweeps.commandline import prepare
 from sweeps.errors import BadInput
+from sweeps.flags import FLAGS
 from sweeps.helptext import ALIASES, KEYS, SWEEP_KEYS, group_options, help_text, is_key
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -1,6 +1,7 @@
 import gzip
 import hashlib
 import os
+import random
 import struct
 import urllib.error
 import zipfile
@@ -12,10 +13,11 @@ import pytest
 import sklearn.datasets
 from omegaconf import OmegaConf
 
-from sweeps import datasets, drawn, readers
+from sweeps import datasets, drawn, readers, table_files
 from sweeps.config import DataConfig
-from sweeps.datasets import ARRAYS, DATASETS, load, prepare, raw_classes, save
+from sweeps.datasets import DATASETS, prepare, raw_classes
 from sweeps.errors import BadInput
+from sweeps.prepared import ARRAYS, load, save
 
 CONF = Path(__file__).parents[1] / "conf" / "data"
 OFFLINE = {
@@ -815,32 +817,32 @@ def test_bad_keys_are_answered_with_a_sentence(keys, message):
         (
             "a,color,label\n1,1,x\n2,red,y\n3,green,x\n",
             {},
-            "`data.path` must hold numbers in every column but the target; got red in row 2 of"
-            " column color of my.csv. Encode the column as numbers or drop it.",
+            "`data.path` must hold numbers in every column but the target; got red in"
+            " column color on line 3 of my.csv. Encode the column as numbers or drop it.",
         ),
         (
             "a,b,label\n1,1,x\n2,,y\n",
             {},
-            "`data.path` must hold a value in every row and column; got none in row 2 of column b"
-            " of my.csv. Fill it in or drop the row.",
+            "`data.path` must hold a value in every row and column; got none in column b on"
+            " line 3 of my.csv. Fill it in or drop the row.",
         ),
         (
             "a,b,label\n1,1,x\n2,1,y\n3,1,\n",
             {},
-            "`data.path` must hold a value in every row and column; got none in row 3 of column"
-            " label of my.csv. Fill it in or drop the row.",
+            "`data.path` must hold a value in every row and column; got none in column label"
+            " on line 4 of my.csv. Fill it in or drop the row.",
         ),
         (
             "a,label\n1,x\n-inf,y\n",
             {},
-            "`data.path` must hold finite numbers, below 1e+150 in size; got -inf in row 2 of"
-            " column a of my.csv. Correct it or drop the row.",
+            "`data.path` must hold finite numbers, below 1e+150 in size; got -inf in column a"
+            " on line 3 of my.csv. Correct it or drop the row.",
         ),
         (
             "a,label\n1,5\n2,inf\n",
             {},
-            "`data.path` must hold finite numbers, below 1e+150 in size; got inf in row 2 of"
-            " column label of my.csv. Correct it or drop the row.",
+            "`data.path` must hold finite numbers, below 1e+150 in size; got inf in column"
+            " label on line 3 of my.csv. Correct it or drop the row.",
         ),
         (
             "a,label\n1,x\n2,x\n",
@@ -901,6 +903,31 @@ def test_bad_tables_are_answered_with_a_sentence(table, here, text, keys, messag
     assert refusal(**table(text, **keys)) == message.format(here=here)
 
 
+LINES = ("", "  ", "\t")
+TEXTS = ("1", "x", '"p"', '"p\nq"', '"p\n\nq"', '"a""b"', '5"', '"x,y"')
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_a_row_of_a_csv_file_is_named_by_the_line_it_begins_on(here, seed):
+    draw = random.Random(seed)  # noqa: S311 - nothing secret
+    written, begins = ["a,b"], []
+    for row in range(6):
+        written += draw.choices(LINES, k=draw.choice((0, 0, 1, 2)))
+        begins.append(1 + sum(1 + text.count("\n") for text in written))
+        written.append(f"{draw.choice(TEXTS)},{row}")
+    end = draw.choice(("\n", "\r\n"))
+    (here / "my.csv").write_bytes("\n".join(written).replace("\n", end).encode())
+    assert pd.read_csv("my.csv")["b"].tolist() == [*range(6)]  # the same rows as are read
+    assert [table_files.place(Path("my.csv"), row) for row in range(6)] == [
+        f"on line {line}" for line in begins
+    ]
+
+
+def test_where_lines_cannot_be_counted_a_row_is_an_index(here):
+    (here / "my.csv").write_text(f'a,b\n"{"x" * 200_000}",1\n2,3\n')
+    assert table_files.place(Path("my.csv"), 1) == "at index 1"
+
+
 @pytest.mark.parametrize(
     ("name", "problem"),
     [("t.parquet", "ArrowInvalid"), ("t.npz", "BadZipFile"), ("t.csv", "UnicodeDecodeError")],
@@ -950,8 +977,8 @@ def test_npz_of_other_shapes_is_refused(here, arrays, found):
 
 def test_dates_and_complex_numbers_are_no_features(here):
     refused = (
-        "`data.path` must hold numbers in every column but the target; got {} in row 1 of column a"
-        " of {}. Encode the column as numbers or drop it."
+        "`data.path` must hold numbers in every column but the target; got {} in column a at index"
+        " 0 of {}. Encode the column as numbers or drop it."
     )
     dates = pd.to_datetime(["2020-01-01", "2021-01-01"])
     pd.DataFrame({"a": dates, "label": ["x", "y"]}).to_parquet("d.parquet")

@@ -78,14 +78,23 @@ def test_the_index_links_every_post_and_shows_names_as_text(tmp_path):
     factor = {"factor": "<b>sign</b>", "verdict": "guilty"}
     scenario = {"complaint": True, "factors": [factor]}
     found = {"007": {"scenarios": [scenario], "claims": [{"verdict": "refuted"}]}}
-    page = posts.write_index({"007": {"title": "Why & how"}}, found, tmp_path)
+    page = posts.write_index({"007": {"title": "Why & how"}}, found, tmp_path, 30)
     html = page.read_text()
+    assert "can be found innocent" not in html
     assert 'href="007/index.html"' in html
     assert "Why &amp; how" in html
     assert "&lt;b&gt;sign&lt;/b&gt;" in html
     assert "<b>sign" not in html
     assert "1 of 1 scenarios" in html
     assert "0 supported, 1 refuted, 0 undecided" in html
+
+
+def test_the_index_says_where_so_few_replicates_find_no_innocence(tmp_path):
+    page = posts.write_index({}, {}, tmp_path, 6)
+    assert (
+        "With 6 replicates a cell no factor can be found innocent, only guilty, latent or "
+        "undecided: that takes 26." in page.read_text()
+    )
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shlex
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -223,6 +224,21 @@ def test_an_interrupted_sweep_says_how_many_runs_are_missing(place):
     assert missing in (place / "partly/report.md").read_text()
 
 
+def test_the_pages_of_posts_are_never_written_over(place):
+    manifest = Path("store/sweeps/one.parquet").read_bytes()
+    Path("store/sweeps/Forum.parquet").write_bytes(manifest)  # as an earlier bpcore allowed
+    try:
+        ended = run("Forum")
+    finally:
+        Path("store/sweeps/Forum.parquet").unlink()
+    assert ended == (
+        2,
+        "",
+        "`--out` must be given for a sweep named Forum, since reports/Forum is for the pages of "
+        "reproduce.py. Give it as --out DIR.\n",
+    )
+
+
 def test_two_sweeps_side_by_side(place):
     page, _, out = made(place, "single later", "single+later")
     assert out.startswith("28 runs in 8 cells, 6 replicates: ")
@@ -359,7 +375,10 @@ NONE_KEPT = "`--where` must keep at least one run; got lr>1e300, which none of 2
         ("--store empty", "A report must have runs; empty has none yet. Train some first: "),
         ("--store empty --where lr>1", "A report must have runs; empty has none yet. Train some"),
         ('one --where "lr >"', "`--where` must be a condition such as lr*depth < 1; got lr >"),
-        ('one --where "dept > 1"', "`--where` must name columns of the runs (run, outcome, "),
+        (
+            'one --where "dept > 1"',
+            "`--where` must name columns of the runs, as docs/store.md explains them (depth, ",
+        ),
         ("one --out odd.csv", "`--out` must be a directory that can be written; got odd.csv: "),
     ],
 )
@@ -369,6 +388,44 @@ def test_bad_input_is_said_in_a_sentence(place, line, message):
     assert err.startswith(message)
     assert "Traceback" not in err
     assert not (place / "empty").exists()
+
+
+def test_a_store_that_cannot_be_read_is_blamed_and_not_the_place_of_the_report(place):
+    shutil.copytree("store", "bare")
+    [lost] = Path("bare/provenance").iterdir()
+    lost.unlink()
+    assert run("one --store bare --out fine") == (
+        1,
+        "",
+        f"{lost} could not be read: No such file or directory. Nothing was changed.\n",
+    )
+    Path("bare/parts/later.parquet").mkdir()
+    status, out, err = run("one --store bare")
+    assert (status, out) == (1, "")
+    assert err.startswith("bare/parts/later.parquet could not be read: ")
+
+
+def test_a_report_without_a_place_takes_no_run_from_the_training(train, tmp_path):
+    (tmp_path / "reports").write_text("a file")
+    ended = train(f"-m activation=relu,tanh replicates=1 {SMALL} name=with report=true store=here")
+    assert ended.status == 1
+    assert "Results: here/, sweep with\n" in ended.out
+    assert ended.err == (
+        "The report could not be written to reports/with: Not a directory.\n"
+        "The training is done and its 2 runs are in here/. "
+        "Try the report again: python report.py with --store here --out DIR\n"
+    )
+    status, out, err = run("with --store here --out elsewhere")
+    assert (status, err) == (0, "")
+    assert out.startswith("2 runs in 2 cells, 1 replicate: ")
+
+
+def test_of_many_columns_the_nearest_are_listed(place):
+    _, _, err = run('one --where "dept > 1"')
+    [listed] = re.findall(r"\((.*)\); got dept\. Did you mean depth\?\n$", err)
+    assert listed.startswith("depth, ")
+    assert listed.endswith(", ...")
+    assert len(listed.split(", ")) == 7
 
 
 def test_train_ends_with_a_report_unless_it_is_told_not_to(train, tmp_path):

@@ -1,6 +1,7 @@
 """The judgment, handed frames whose truth is planted: nothing in it knows a case."""
 
 import itertools
+import math
 import re
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy import stats
 
 from analysis import claims, forum
 from analysis.shares import Estimate, mean_over_replicates, paired_difference, share
-from analysis.verdicts import judge, trains
+from analysis.verdicts import fewest_for_innocence, judge, trains
 
 N = 40
 
@@ -43,6 +44,16 @@ def test_a_planted_culprit_is_guilty_and_a_bystander_innocent():
     row = found.factors.iloc[0]
     assert (row.alone, row.in_mended, row.together) == (1.0, 1.0, False)
     assert row.low > 0.2
+
+
+def test_innocence_takes_26_replicates_even_where_no_pair_differs():
+    # Bonett & Price's eq. 3 without discordant pairs: z sqrt(2) / (n + 2) is to be at most 0.1.
+    assert fewest_for_innocence() == math.ceil(1.959964 * math.sqrt(2) / 0.1 - 2) == 26
+    for n, word in ((6, "undecided"), (25, "undecided"), (26, "innocent")):
+        found = judged(
+            ["culprit", "bystander"], lambda posted: 0.0 if "culprit" in posted else 1.0, n=n
+        )
+        assert words(found) == {"culprit": "guilty", "bystander": word}
 
 
 def test_two_faults_of_which_each_is_enough_are_guilty_together():

@@ -56,6 +56,7 @@ def write_page(
         "pictures": pictures,
         "drawn": drawn,
         "answer": answer(case, scenarios),
+        "too_few": too_few(min(len(scenario.as_posted()) for scenario in scenarios)),
         "definitions": definitions(),
         "kinds": list(KINDS),
         "style": read("style.css"),
@@ -66,7 +67,10 @@ def write_page(
 
 
 def write_index(
-    cases: Mapping[str, Mapping[str, Any]], found: Mapping[str, Any], folder: Path
+    cases: Mapping[str, Mapping[str, Any]],
+    found: Mapping[str, Any],
+    folder: Path,
+    replicates: int,
 ) -> Path:
     """Write the page that sums the posts up.
 
@@ -74,9 +78,15 @@ def write_index(
         cases: by name.
         found: what verdicts.json holds.
         folder: where to; the pages of the posts lie in folders of their names.
+        replicates: of each cell.
     """
     rows = [{"name": name, "title": cases[name]["title"], **_summed(found[name])} for name in found]
-    context = {"rows": rows, "definitions": definitions(), "style": read("style.css")}
+    context = {
+        "rows": rows,
+        "too_few": too_few(replicates),
+        "definitions": definitions(),
+        "style": read("style.css"),
+    }
     page = folder / "index.html"
     page.write_text(environment().get_template("posts.html").render(context), encoding="utf-8")
     return page
@@ -87,6 +97,17 @@ def definitions() -> list[tuple[str, str]]:
     paragraphs = (verdicts.__doc__ or "").split("\n\n")
     defined = [" ".join(p.split()) for p in paragraphs if p.startswith("*")]
     return [(word, text) for word, _, text in (p[1:].partition("*: ") for p in defined)]
+
+
+def too_few(replicates: int) -> str:
+    """Say that so few replicates a cell can find no factor innocent; empty where they can."""
+    fewest = verdicts.fewest_for_innocence()
+    if replicates >= fewest:
+        return ""
+    return (
+        f"With {replicates} replicates a cell no factor can be found innocent, only guilty, latent "
+        f"or undecided: that takes {fewest}."
+    )
 
 
 def complaining(scenarios: Sequence[Measured]) -> list[Measured]:

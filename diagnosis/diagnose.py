@@ -33,7 +33,7 @@ from diagnosis.matching import EXACT
 from diagnosis.measured import learn, measured_model
 from diagnosis.mending import mended_curves
 from diagnosis.model import Model
-from diagnosis.online import steps_after_each_sample
+from diagnosis.online import Online, steps_after_each_sample
 from diagnosis.probing import Probes
 from diagnosis.search import Search
 from diagnosis.state import check_state
@@ -135,9 +135,17 @@ class _Examination:
         answer.checks = self._checks(model, checks, taken, grads)
         answer.findings += state.findings()
         wrong = [name for name, check in answer.checks.items() if not check.ok]
-        if wrong and model is not None and self._online(model):
+        online = self._online(model) if wrong and model is not None else None
+        if online is not None:
             answer.kind = "healthy"
-            answer.checks = {n: replace(c, ok=True) for n, c in answer.checks.items()}
+            answer.checks = {
+                n: replace(c, ok=True, error=online.errors[n], ratio=None)
+                for n, c in answer.checks.items()
+            }
+            answer.side_effects.append(
+                f"steps are taken after each sample, with a rate of {online.rate:.6g}; for single "
+                "samples the gradient is right"
+            )
         elif wrong:
             answer.kind = "gradient"
             self._explain(model, taken, grads)
@@ -265,20 +273,12 @@ class _Examination:
             return
         self.answer.findings += facts.findings(self.subject, self.answer.checks, taken, grads)
 
-    def _online(self, model: Model) -> bool:
-        """Whether single right steps, one after the other, are what `grads` returns."""
+    def _online(self, model: Model) -> Online | None:
+        """Return how single right steps, one after the other, are what `grads` returns."""
         if model.penalties or model.masks or model.norms or self.fewer is None:
-            return False
+            return None
         found = single_samples(model, self.subject, self.probes, EXACT)
-        if found is None:
-            return False
-        rate = steps_after_each_sample(self.subject, *found)
-        if rate is not None:
-            self.answer.side_effects.append(
-                f"steps are taken after each sample, with a rate of {rate:.6g}; for single samples "
-                "the gradient is right"
-            )
-        return rate is not None
+        return None if found is None else steps_after_each_sample(self.subject, *found)
 
     def _measured(self, taken: Sequence[Slopes]) -> bool:
         """Explain a gradient whose loss is not known; return whether all of it is explained."""

@@ -13,7 +13,7 @@ from diagnosis import facts, twins
 from diagnosis.answer import Answer
 from diagnosis.calls import Array, Point
 from diagnosis.errors import CallFailed, SubjectFailed
-from diagnosis.explain import findings_of
+from diagnosis.explain import agreement_of, findings_of
 from diagnosis.factors import Explained, explanations
 from diagnosis.gradient import (
     RELATIVE,
@@ -31,7 +31,7 @@ from diagnosis.groups import Group, group_at, groups, single_samples
 from diagnosis.identify import Identifier, with_fewer_samples
 from diagnosis.matching import EXACT
 from diagnosis.measured import learn, measured_model
-from diagnosis.mending import mended_curves
+from diagnosis.mending import mended_curves, without_curves
 from diagnosis.model import Model
 from diagnosis.online import Online, steps_after_each_sample
 from diagnosis.probing import Probes
@@ -60,6 +60,8 @@ def examine(subject: Subject, *, fix: bool = False) -> Answer:
         answer = _Examination(subject).run()
         if fix and answer.kind == "gradient":
             answer.curves = mended_curves(subject, answer.model)
+        if fix and (why := without_curves(answer)):
+            answer.notes.append(why)
     return answer
 
 
@@ -137,7 +139,7 @@ class _Examination:
         wrong = [name for name, check in answer.checks.items() if not check.ok]
         online = self._online(model) if wrong and model is not None else None
         if online is not None:
-            answer.kind = "healthy"
+            answer.kind, answer.each_sample = "healthy", True
             answer.checks = {
                 n: replace(c, ok=True, error=online.errors[n], ratio=None)
                 for n, c in answer.checks.items()
@@ -267,11 +269,16 @@ class _Examination:
                 explained, used = [], []
             if explained:
                 explained = twins.settled(self.subject, model, explained, used)
-                self.answer.findings += findings_of(model, explained, self.answer.checks)
+                self._name(model, explained)
                 return
         elif self.rough <= LEAST_ROUGH and self._measured(taken):
             return
         self.answer.findings += facts.findings(self.subject, self.answer.checks, taken, grads)
+
+    def _name(self, model: Model, explained: Sequence[Explained]) -> None:
+        found = findings_of(model, explained, self.answer.checks)
+        self.answer.findings += found
+        self.answer.agreement = agreement_of(model, explained, found)
 
     def _online(self, model: Model) -> Online | None:
         """Return how single right steps, one after the other, are what `grads` returns."""
@@ -293,7 +300,7 @@ class _Examination:
         if not explained or not explained[0].ops:
             return False
         explained = twins.settled(self.subject, model, explained, [group])
-        self.answer.findings += findings_of(model, explained, self.answer.checks)
+        self._name(model, explained)
         self.answer.notes.append(
             "the loss is none of those known; its derivative at the output was measured"
         )
@@ -310,6 +317,12 @@ class _Examination:
             steps = "weights_updated_before_backprop"
             if single and not single[0][0].state.lost and steps in single[0][0].words:
                 return single
+        if explained and len(used) > 1 and "unexplained" in explained[0].words:
+            # A number of samples written into the loss, or into grads, makes factors of no meaning
+            # with fewer samples. With the author's number they may have one.
+            own = explanations(model, used[:1], Search(model, used[:1], exact=exact).run())
+            if own and "unexplained" not in own[0].words:
+                return own, used[:1]
         return explained, used
 
     def _one_at_a_time(

@@ -20,7 +20,7 @@ STYLE = (
 
 def page(answer: Answer) -> str:
     """Return a page that needs nothing else: text, table, bars of the errors, curves."""
-    parts = [f"<h1>{_safe(answer.subject)}</h1>", f"<p>{_safe(report.KINDS[answer.kind])}</p>"]
+    parts = [f"<h1>{_safe(answer.subject)}</h1>", f"<p>{_safe(report.headline(answer))}</p>"]
     if answer.error is not None:
         parts.append(f"<p>{_safe(answer.error)}</p>")
     if answer.model is not None:

@@ -381,7 +381,9 @@ def _slower(case: Case) -> tuple[Finding, Run | None] | None:
     hit = _at_rates(case, (0.1, 0.01, 0.001))
     if hit is None:
         return None
-    return _finding("learning_rate_too_large", case, hit[1], f"With {hit[0]:g} training works.")
+    return _finding(
+        "learning_rate_too_large", case, hit[1], f"With a rate of {hit[0]:g} training works."
+    )
 
 
 def _faster(case: Case) -> tuple[Finding, Run | None] | None:
@@ -390,7 +392,9 @@ def _faster(case: Case) -> tuple[Finding, Run | None] | None:
     hit = _at_rates(case, (10.0, 100.0, 1000.0, 10000.0))
     if hit is None:
         return None
-    return _finding("learning_rate_too_small", case, hit[1], f"With {hit[0]:g} training works.")
+    return _finding(
+        "learning_rate_too_small", case, hit[1], f"With a rate of {hit[0]:g} training works."
+    )
 
 
 def _died(case: Case) -> tuple[Finding, Run | None] | None:

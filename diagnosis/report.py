@@ -13,7 +13,7 @@ WIDTH = 96
 KINDS = {
     "healthy": "Nothing wrong found: what grads returns is the derivative of your loss.",
     "gradient": "Your gradient is wrong: what grads returns is not the derivative of your loss.",
-    "training": "Your gradient is right; that training fails has another reason.",
+    "training": "Your gradient is right; something else keeps training from working.",
     "unknown": "The program could not be run.",
 }
 EACH_SAMPLE = "Nothing wrong found: the steps that your program takes after each sample are right."

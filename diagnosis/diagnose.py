@@ -28,13 +28,14 @@ from diagnosis.gradient import (
     verdicts,
 )
 from diagnosis.groups import Group, group_at, groups, single_samples
-from diagnosis.identify import Identifier, with_fewer_samples
+from diagnosis.identify import Identifier
 from diagnosis.matching import EXACT
 from diagnosis.measured import learn, measured_model
 from diagnosis.mending import mended_curves, without_curves
 from diagnosis.model import Model
 from diagnosis.online import Online, steps_after_each_sample
 from diagnosis.probing import Probes
+from diagnosis.sample_counts import with_fewer_samples
 from diagnosis.search import Search
 from diagnosis.state import check_state
 from diagnosis.subject import Subject, given, opened

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from diagnosis.answer import Alternative, Finding
 from diagnosis.factors import Explained
 from diagnosis.gradient import ArrayCheck
-from diagnosis.layouts import LayerViews
 from diagnosis.model import Model
 from diagnosis.operators import Op
 from diagnosis.search import MARGIN
+from diagnosis.views import LayerViews
 
 DOUBT = 4.6
 TELL_APART: Mapping[frozenset[str], str] = {

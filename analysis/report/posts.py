@@ -30,8 +30,10 @@ def write_page(
     case: Mapping[str, Any],
     scenarios: Sequence[Measured],
     claims: Sequence[Mapping[str, Any]],
+    *,
     store: str | Path,
     folder: Path,
+    command: str,
 ) -> Path:
     """Write the page of a post.
 
@@ -42,11 +44,13 @@ def write_page(
         claims: `analysis.claims.judged` of each claim of the case, in its order.
         store: where the runs are.
         folder: where to.
+        command: makes the page again.
     """
     pictures = _pictures(scenarios, store)
     drawn = {each.picture.name: each for each in draw(pictures, folder / "figures")}
     context = {
         "name": name,
+        "command": command,
         "case": case,
         "scenarios": [_scenario(case, scenario) for scenario in scenarios],
         "claims": [

@@ -344,8 +344,8 @@ def test_what_cannot_be_written_is_blamed_on_the_place_of_the_pages(capsys, tmp_
 def test_a_store_that_cannot_be_read_is_blamed_and_not_the_place_of_the_pages(
     capsys, tmp_path, monkeypatch
 ):
-    def judge(name, case, store, sweep, folder):
-        endings.runs(store, sweep)
+    def judge(name, case, given, sweep, folder):
+        endings.runs(given.store, sweep)
 
     (tmp_path / "store" / "sweeps").mkdir(parents=True)
     manifest = tmp_path / "store" / "sweeps" / "case-002.parquet"

@@ -49,6 +49,7 @@ def draw_suspects(panels: Mapping[str, pd.DataFrame], title: str) -> Figure:
     rows, columns = grid_shape(len(panels), 2)
     height = 0.5 * len(factors) + 0.6
     figure, grid = blank(3.6 * columns + 1.4, height * rows + 0.9, rows, columns, sharey=True)
+    figure.get_layout_engine().set(wspace=0.06)  # else the ends of neighboring scales touch
     for k, axes in enumerate(grid.flat):
         if k >= len(panels):
             axes.set_axis_off()

@@ -125,7 +125,7 @@ def _folder(study: Study) -> Path:
 
 
 def _study(store: str | Path, names: Sequence[str], where: str | None) -> Study:
-    from analysis.frames import load
+    from analysis.loading import load
     from sweeps import records
 
     try:

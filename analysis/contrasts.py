@@ -19,8 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from analysis.frames import Study, is_numeric
-from analysis.intervals import Array, effective_size, wilson
+from analysis.frames import Study
+from analysis.grid import Grid, Rate, Side
+from analysis.intervals import Array
 from analysis.ranksum import least_p, rank_sum
 
 # The chance that a sweep in which nothing matters reports a finding, at most.
@@ -28,8 +29,6 @@ LEVEL = 0.02
 # Its parts for contrasts with no, one and two axes held fixed, of which there are ever more.
 PARTS = (0.5, 0.3, 0.2)
 MOST_FINDINGS = 8
-# Numeric axes with more levels are cut in two instead of compared level by level.
-MOST_LEVELS = 4
 # Shares of runs that differ by less are not worth a sentence.
 LEAST_DIFFERENCE = 0.3
 # Symptoms that are a smaller share of the failures are left to the maps.
@@ -38,41 +37,6 @@ LEAST_SHARE = 0.02
 MOST_OVERLAP = 0.5
 # A sentence with one condition more must be clearer by this factor to be worth it.
 PLAINER = 0.97
-
-
-@dataclass(frozen=True)
-class Rate:
-    """How many runs of a group show a symptom.
-
-    Attributes:
-        hits: runs that do.
-        runs: of so many.
-        units: different random numbers among them.
-        size: how many independent runs they are worth.
-    """
-
-    hits: int
-    runs: int
-    units: int
-    size: float
-
-    @classmethod
-    def of(cls, hits: Array, runs: Array) -> Rate:
-        """Count from the `(U,)` hits and runs of every unit."""
-        there = runs > 0
-        size = effective_size(hits[there], runs[there])
-        return cls(int(hits.sum()), int(runs.sum()), int(there.sum()), size)
-
-    @property
-    def share(self) -> float:
-        """Return hits over runs."""
-        return self.hits / self.runs
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Return the 95 % interval of the share."""
-        low, high = wilson(self.share * self.size, self.size)
-        return float(low), float(high)
 
 
 @dataclass(frozen=True)
@@ -103,28 +67,6 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class _Side:
-    """One side of an axis in every context.
-
-    Attributes:
-        levels: of the axis, by number.
-        hits, runs: `(contexts, units)`.
-    """
-
-    levels: tuple[int, ...]
-    hits: Array
-    runs: Array
-
-    @property
-    def shares(self) -> Array:
-        with np.errstate(invalid="ignore"):
-            return self.hits / self.runs
-
-    def rate(self, context: int) -> Rate:
-        return Rate.of(self.hits[context], self.runs[context])
-
-
-@dataclass(frozen=True)
 class _Contrast:
     """A symptom on two sides of an axis in one context."""
 
@@ -132,8 +74,8 @@ class _Contrast:
     axis: str
     fixed: tuple[str, ...]
     context: int
-    bad: _Side
-    good: _Side
+    bad: Side
+    good: Side
     least: float
 
     def p(self) -> float:
@@ -162,7 +104,7 @@ def findings(study: Study) -> list[Finding]:
     Each run counts for its most telling symptom only. A finding's rank is the difference of the
     shares times the root of the share of all failures it covers.
     """
-    grid = _Grid(study)
+    grid = Grid(study)
     failures = int(study.failing.sum())
     contrasts: list[_Contrast] = []
     least: list[list[Array]] = [[] for _ in PARTS]
@@ -170,7 +112,7 @@ def findings(study: Study) -> list[Finding]:
         hit = (study.frame["symptom"] == symptom).to_numpy()
         # How often a symptom occurs in all says nothing of where: leaving out costs no level.
         if hit.sum() >= LEAST_SHARE * failures:
-            for batch in grid.contrasts(symptom, hit):
+            for batch in _batches(grid, symptom, hit):
                 contrasts += batch.contrasts
                 least[batch.n_fixed].append(batch.least)
     factors = [
@@ -201,110 +143,17 @@ def counted(least: Array, level: float) -> int:
     return k
 
 
-class _Grid:
-    """The runs of a sweep by levels of axes and by unit."""
-
-    def __init__(self, study: Study) -> None:
-        frame = study.frame
-        self.axes = {axis: list(values) for axis, values in study.axes.items()}
-        self.codes = {
-            axis: frame[axis]
-            .map({value: k for k, value in enumerate(values)})
-            .fillna(next((k for k, v in enumerate(values) if v is None or v != v), 0))
-            .to_numpy(int)
-            for axis, values in self.axes.items()
-        }
-        self.units = frame["unit"].to_numpy(int)
-        self.n_units = int(self.units.max()) + 1
-        self.replicates = frame["replicate"].rank(method="dense").to_numpy(int) - 1
-        cells = math.prod(map(len, self.axes.values()))
-        self.isfull = len(frame) == cells * (int(self.replicates.max()) + 1)
-
-    def contrasts(self, symptom: str, hit: np.ndarray) -> Iterator[_Batch]:
-        """Yield the contrasts of a symptom, an axis and a choice of fixed axes at a time."""
-        for axis in self.axes:
-            others = [other for other in self.axes if other != axis]
-            for n in range(len(PARTS)):
-                for fixed in combinations(others, n):
-                    for a, b in self._sides(hit, axis, fixed):
-                        yield _compared(symptom, axis, fixed, a, b)
-
-    def _sides(
-        self, hit: np.ndarray, axis: str, fixed: Sequence[str]
-    ) -> Iterator[tuple[_Side, _Side]]:
-        values = self.axes[axis]
-        shape = (self._size(fixed), len(values), self.n_units)
-        code = (self.code(fixed) * len(values) + self.codes[axis]) * self.n_units + self.units
-        rest = self.code([other for other in self.axes if other not in (axis, *fixed)])
-        tables = None if not self.isfull else _tables(code, hit, shape)
-        for a, b in _splits(values, isnumeric=is_numeric(axis, values)):
-            kept = tables or _tables(*self._matched(axis, fixed, rest, a, b, code, hit), shape)
-            yield (
-                _Side(a, *(table[:, a].sum(axis=1) for table in kept)),
-                _Side(b, *(table[:, b].sum(axis=1) for table in kept)),
-            )
-
-    def _matched(
-        self,
-        axis: str,
-        fixed: Sequence[str],
-        rest: np.ndarray,
-        a: tuple[int, ...],
-        b: tuple[int, ...],
-        code: np.ndarray,
-        hit: np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Keep runs whose other settings occur on both sides, with the same replicate.
-
-        Where cells or runs are missing, the sides would else differ in more than the axis.
-        """
-        setting = self.code(fixed) * (int(rest.max()) + 1) + rest
-        if rest.any():  # where nothing is pooled, all runs of a side have the same settings
-            setting = setting * (int(self.replicates.max()) + 1) + self.replicates
-        level = self.codes[axis]
-        both = np.intersect1d(setting[np.isin(level, a)], setting[np.isin(level, b)])
-        kept = np.isin(setting, both)
-        return code[kept], hit[kept]
-
-    def _size(self, axes: Sequence[str]) -> int:
-        return math.prod(len(self.axes[axis]) for axis in axes)
-
-    def code(self, axes: Sequence[str]) -> np.ndarray:
-        """Return the combination of levels of some axes of each run, as one number."""
-        code = np.zeros(len(self.units), int)
-        for axis in axes:
-            code = code * len(self.axes[axis]) + self.codes[axis]
-        return code
-
-    def levels(self, axes: Sequence[str], code: int) -> dict[str, Any]:
-        """Return the levels that such a number stands for."""
-        levels = {}
-        for axis in reversed(axes):
-            code, level = divmod(code, len(self.axes[axis]))
-            levels[axis] = self.axes[axis][level]
-        return dict(reversed(levels.items()))
+def _batches(grid: Grid, symptom: str, hit: np.ndarray) -> Iterator[_Batch]:
+    """Yield the contrasts of a symptom, an axis and a choice of fixed axes at a time."""
+    for axis in grid.axes:
+        others = [other for other in grid.axes if other != axis]
+        for n in range(len(PARTS)):
+            for fixed in combinations(others, n):
+                for a, b in grid.sides(hit, axis, fixed):
+                    yield _compared(symptom, axis, fixed, a, b)
 
 
-def _tables(code: np.ndarray, hit: np.ndarray, shape: tuple[int, ...]) -> tuple[Array, Array]:
-    """Return hits and runs by context, level and unit."""
-    size = math.prod(shape)
-    hits = np.bincount(code, weights=hit.astype(float), minlength=size).astype(float)
-    runs = np.bincount(code, minlength=size).astype(float)
-    return hits.reshape(shape), runs.reshape(shape)
-
-
-def _splits(
-    values: Sequence[Any], *, isnumeric: bool
-) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Yield the two sides of each comparison along an axis, as numbers of levels."""
-    n = len(values)
-    if isnumeric and n > MOST_LEVELS:
-        yield from ((tuple(range(k)), tuple(range(k, n))) for k in range(1, n))
-    else:
-        yield from (((j,), (k,)) for j, k in combinations(range(n), 2))
-
-
-def _compared(symptom: str, axis: str, fixed: tuple[str, ...], a: _Side, b: _Side) -> _Batch:
+def _compared(symptom: str, axis: str, fixed: tuple[str, ...], a: Side, b: Side) -> _Batch:
     """Compare two sides in every context."""
     shares = [side.shares for side in (a, b)]
     least = _least(*shares)
@@ -335,7 +184,7 @@ def _known(shares: Array) -> Array:
     return shares[~np.isnan(shares)]
 
 
-def _finding(study: Study, grid: _Grid, contrast: _Contrast, p: float, failures: int) -> Finding:
+def _finding(study: Study, grid: Grid, contrast: _Contrast, p: float, failures: int) -> Finding:
     fixed = grid.levels(contrast.fixed, contrast.context)
     group = np.isin(grid.codes[contrast.axis], contrast.bad.levels)
     group &= grid.code(contrast.fixed) == contrast.context

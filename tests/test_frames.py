@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.frames import Study, is_numeric, load, text
+from analysis.frames import Study, is_numeric, text
+from analysis.loading import load
 from analysis.symptoms.traces import Traces
 from sweeps import records
 

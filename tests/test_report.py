@@ -18,7 +18,7 @@ from test_frames import trained
 
 import report
 from analysis.boundaries import boundaries
-from analysis.frames import load
+from analysis.loading import load
 from analysis.report import build
 from analysis.report import findings as happened
 from analysis.report.section import Section

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.contrasts import Finding, Rate
+from analysis.contrasts import Finding
 from analysis.frames import Study, text
+from analysis.grid import Rate
 from analysis.intervals import Array
 from analysis.report.section import Section
 from analysis.words import color_of, count, listed, phrase, settings, side, title_of

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frames import Study, text
-from analysis.histories import epochs_of, on
+from analysis.histories import epochs_of, on, spread
 from analysis.intervals import Array, median_interval
 from analysis.symptoms.traces import Traces
 
@@ -53,10 +53,7 @@ def by_axis(study: Study, axis: str | None) -> pd.DataFrame:
 
 def pick(levels: Sequence[object]) -> list[object]:
     """Return the levels, or where they are many, evenly spread ones with both ends."""
-    if len(levels) <= MOST_LEVELS:
-        return list(levels)
-    at = np.unique(np.linspace(0, len(levels) - 1, MOST_LEVELS).round().astype(int))
-    return [levels[k] for k in at]
+    return [levels[k] for k in spread(len(levels), MOST_LEVELS)]
 
 
 def _rows(frame: pd.DataFrame, axis: str | None, level: object) -> np.ndarray:
@@ -69,11 +66,7 @@ def _rows(frame: pd.DataFrame, axis: str | None, level: object) -> np.ndarray:
 
 def _thinned(epochs: Array) -> Array:
     """Return at most so many epochs, spread evenly over their order."""
-    if len(epochs) <= MOST_EPOCHS:
-        return epochs
-    return np.asarray(
-        epochs[np.unique(np.linspace(0, len(epochs) - 1, MOST_EPOCHS).round().astype(int))]
-    )
+    return np.asarray(epochs[spread(len(epochs), MOST_EPOCHS)])
 
 
 def _median(values: Array) -> Array:

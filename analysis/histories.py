@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.symptoms.traces import Array, Traces
 
 READ = tuple(
     f"history_{name}" for name in ("epoch", "loss", "output_spread", "grad_norm", "dead_fraction")
 )
+
+
+def spread(n: int, most: int) -> NDArray[np.intp]:
+    """Return the places of n things, or where they are more, of so many spread evenly.
+
+    >>> spread(11, 3).tolist()
+    [0, 5, 10]
+    """
+    if n <= most:
+        return np.arange(n)
+    return np.unique(np.linspace(0, n - 1, most).round().astype(np.intp))
 
 
 def epochs_of(traces: Traces) -> Array:

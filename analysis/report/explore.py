@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from analysis.frames import Study
+from analysis.histories import spread
 from analysis.report.examples import overrides_of
 from analysis.words import color_of, settings, title_of
 
@@ -36,7 +37,8 @@ def cells(study: Study) -> str:
     for cell, rows in enumerate(np.split(order, starts[1:])):
         drawn = []
         for row in rows[:most]:
-            at = _thinned(np.flatnonzero(~np.isnan(traces.epochs[row])))
+            at = np.flatnonzero(~np.isnan(traces.epochs[row]))
+            at = at[spread(len(at), MOST_POINTS)]
             epochs = tuple(traces.epochs[row][at].astype(int).tolist())
             grid = grids.setdefault(epochs, len(grids))
             drawn.append([symptom[row], grid, [_short(v) for v in loss[row][at]]])
@@ -60,12 +62,6 @@ def for_script(data: Any) -> str:
     """Write JSON in which nothing can end the script element it stands in."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _thinned(at: np.ndarray) -> np.ndarray:
-    if len(at) <= MOST_POINTS:
-        return at
-    return np.asarray(at[np.unique(np.linspace(0, len(at) - 1, MOST_POINTS).round().astype(int))])
 
 
 def _short(value: float) -> float | None:

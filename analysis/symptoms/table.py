@@ -6,10 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-import numpy as np
-
 from analysis.symptoms import measures
-from analysis.symptoms.traces import Array, Flags, Traces
+from analysis.symptoms.traces import Array, Traces
 
 
 @dataclass(frozen=True)
@@ -48,13 +46,6 @@ class Symptom:
     limit: float
     measure: Callable[[Traces], Array] | None
     relative: bool = False
-
-    def rule(self, traces: Traces) -> Flags:
-        """Say which runs show the symptom, as far as can be told, `(R,)`."""
-        if self.measure is None:
-            failed = [symptom.rule(traces) for symptom in _ALL if symptom.isfailure]
-            return ~np.asarray(np.any(failed, axis=0))
-        return np.asarray(self.measure(traces) >= self.limit)
 
 
 _ALL = (

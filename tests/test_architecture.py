@@ -129,6 +129,8 @@ def test_no_file_is_a_drawer_for_odds_and_ends():
     assert names & {"utils", "util", "common", "helpers", "misc", "base"} == set()
 
 
-@pytest.mark.parametrize("file", [*FILES, Path("reproduce.py"), Path("train.py")], ids=str)
+@pytest.mark.parametrize(
+    "file", [*FILES, *map(Path, ("diagnose.py", "report.py", "reproduce.py", "train.py"))], ids=str
+)
 def test_a_file_is_not_too_long(file):
     assert len((ROOT / file).read_text(encoding="utf-8").splitlines()) < MOST_LINES

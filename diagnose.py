@@ -21,6 +21,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="diagnose.py",
         description="Say whether a hand-written gradient is right, and if not, what is wrong.",
         epilog="Exit status: 0 healthy, 1 something is wrong, 2 could not be run.",
+        allow_abbrev=False,
     )
     parser.add_argument(
         "subject", nargs="?",

@@ -9,7 +9,7 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,7 @@ def _reproduce(given: argparse.Namespace) -> int:
 
     names = given.cases or _listed()
     cases = {name: load(CONF, name) for name in dict.fromkeys(names)}
+    _check(cases)
     folder = given.reports / FOLDERS[given.quick]
     with _writing(given.reports):
         folder.mkdir(parents=True, exist_ok=True)
@@ -122,6 +123,15 @@ def _reproduce(given: argparse.Namespace) -> int:
     return 0
 
 
+def _check(cases: Mapping[str, Any]) -> None:
+    """Refuse cases that could not be judged, before they are trained."""
+    from analysis.claims import problems
+
+    found = [f"{name}.yaml: {text}" for name, case in cases.items() for text in problems(case)]
+    if found:
+        raise BadInput("\n".join(found))
+
+
 def _verdict(name: str, case: Any, given: argparse.Namespace, folder: Path) -> Any:
     """Return a case's entry, from the last time if nothing it follows from has changed since."""
     last = _last(name, given, folder)
@@ -130,7 +140,7 @@ def _verdict(name: str, case: Any, given: argparse.Namespace, folder: Path) -> A
     sweep = _train(name, _sweep(name, given), given)
     stamp = _stamp(given.store, _sweep(name, given))
     with _writing(given.reports):
-        verdict = _judge(name, case, given.store, sweep, folder / name)
+        verdict = _judge(name, case, given, sweep, folder / name)
         _write(folder / name / KEPT, {"from": stamp, "verdict": verdict})
     return verdict
 
@@ -183,20 +193,20 @@ def _train(name: str, sweep: str, given: argparse.Namespace) -> str:
     return engine.DONE[0].sweep.name
 
 
-def _judge(name: str, case: Any, store: str, sweep: str, folder: Path) -> Any:
+def _judge(name: str, case: Any, given: argparse.Namespace, sweep: str, folder: Path) -> Any:
     """Judge a case; leave its tables as CSV files."""
     from analysis import claims, endings, forum
     from analysis.report import posts
 
-    try:
-        scenarios = forum.measured(endings.runs(store, sweep), case)
-        judged = [claims.judged(claim, scenarios) for claim in case["claims"]]
-    except ValueError as error:
-        raise BadInput(f"{name}.yaml: {error}") from error
+    scenarios = forum.measured(endings.runs(given.store, sweep), case)
+    judged = [claims.judged(claim, scenarios) for claim in case["claims"]]
     folder.mkdir(parents=True, exist_ok=True)
     for table, frame in forum.tables(scenarios).items():
         frame.to_csv(folder / f"{table}.csv", index=False)
-    posts.write_page(name, case, scenarios, judged, store, folder)
+    command = f"python reproduce.py {'--quick ' if given.quick else ''}{name}"
+    posts.write_page(
+        name, case, scenarios, judged, store=given.store, folder=folder, command=command
+    )
     return forum.summary(case, scenarios, judged)
 
 

@@ -22,9 +22,11 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from analysis.endings import MEASURED, SCALARS
 from analysis.forum import Measured, side_of_half, within
 from analysis.shares import Estimate, paired_difference, share
 from analysis.verdicts import MOVES, moves
+from sweeps.records import one_of
 
 Verdict = tuple[str, Estimate]
 Claim = Mapping[str, Any]
@@ -101,15 +103,51 @@ KINDS: Mapping[str, Callable[[Claim, Measured], Verdict]] = MappingProxyType(
 )
 
 
-def judged(claim: Claim, scenarios: Sequence[Measured]) -> dict[str, Any]:
-    """Return the verdict on a claim, and its numbers in each scenario it was judged in.
+# What a claim of a kind is about, without which there is nothing to judge.
+ABOUT: Mapping[str, str] = MappingProxyType(
+    {
+        "blames": "factors",
+        "cures": "factors",
+        "clears": "factors",
+        "shows": "symptom",
+        "lacks": "symptom",
+    }
+)
 
-    Raises:
-        ValueError: unknown kind of claim.
-    """
-    if claim["kind"] not in KINDS:
-        known = ", ".join(KINDS)
-        raise ValueError(f"`kind` of a claim must be one of {known}; got {claim['kind']}.")
+
+def problems(case: Mapping[str, Any]) -> list[str]:
+    """Say what keeps a case from being judged, a sentence each, before anything is trained."""
+    found = [
+        f"A factor must have a name of its own; got {name}, which is a column of every run."
+        for name in case["factors"]
+        if name in (*SCALARS, *MEASURED, "trains", "complaint")
+    ]
+    found += _strange_bounds("complaint", case["complaint"])
+    for at, claim in enumerate(case["claims"]):
+        key = f"case.claims.{at}"
+        found += _strange_bounds(f"{key}.symptom", claim["symptom"])
+        if claim["kind"] not in KINDS:
+            found.append(one_of(f"{key}.kind", claim["kind"], KINDS))
+        elif (about := ABOUT.get(claim["kind"])) and not claim[about]:
+            found.append(
+                f"`{key}.{about}` must say what the claim is about, as its kind is "
+                f"{claim['kind']}; got nothing."
+            )
+    return found
+
+
+def _strange_bounds(key: str, bounds: Mapping[str, Sequence[float | None]] | None) -> list[str]:
+    known = (*MEASURED, "trains")
+    strange = [one_of(key, name, known) for name in bounds or () if name not in known]
+    return strange + [
+        f"`{key}.{name}` must be two numbers, low and high, null for none; got {list(pair)}."
+        for name, pair in (bounds or {}).items()
+        if len(pair) != 2
+    ]
+
+
+def judged(claim: Claim, scenarios: Sequence[Measured]) -> dict[str, Any]:
+    """Return the verdict on a claim, and its numbers in each scenario it was judged in."""
     numbers = []
     for scenario in _fitting(claim, scenarios):
         verdict, estimate = KINDS[claim["kind"]](claim, scenario)

@@ -82,9 +82,7 @@ def _median(values: Array) -> Array:
 
 def ranked_cells(study: Study) -> pd.Series:
     """Return the median final loss of each cell, best first; diverged runs count as infinite."""
-    loss = study.frame["final_loss"].where(study.frame["outcome"] != "diverged", np.inf)
-    medians = loss.fillna(np.inf).groupby(study.frame["cell"]).median()
-    return medians.sort_values(kind="stable")
+    return study.loss.groupby(study.frame["cell"]).median().sort_values(kind="stable")
 
 
 def three_cells(study: Study) -> dict[str, int]:

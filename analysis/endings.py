@@ -14,6 +14,12 @@ SCALARS = (
     "prior_loss",
 )  # fmt: skip
 CURVES = ("output_spread", "weight_norm", "grad_norm", "dead_fraction")
+# What there is to say about how a run ended, by the names of the columns that hold it.
+MEASURED = (
+    "final_loss", "final_accuracy", "final_dead_fraction", "prior_loss", "relative_loss",
+    "output_spread", "weights_left", "gradient_left", "gradient_first", "gradient_ratio",
+    "dead_layer", "dead_units",
+)  # fmt: skip
 # An output that varies less than this over the samples does not depend on the input.
 CONSTANT = 1e-6
 

@@ -77,6 +77,12 @@ class Study:
         return values
 
     @cached_property
+    def loss(self) -> pd.Series:
+        """The final loss of each run; infinite where it diverged."""
+        loss = self.frame["final_loss"].where(self.frame["outcome"] != "diverged", np.inf)
+        return loss.fillna(np.inf)
+
+    @cached_property
     def prior(self) -> float | None:
         """The one loss of guessing, None where data sets differ in it."""
         priors = self.frame["prior_loss"].round(12).unique()

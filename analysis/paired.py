@@ -83,14 +83,13 @@ def _levels(study: Study, axis: str) -> Iterator[tuple[Any, Any, Pairs]]:
     """Yield every two levels of an axis with their matched runs."""
     others = [other for other in study.axes if other != axis]
     frame = study.frame
-    loss = frame["final_loss"].where(frame["outcome"] != "diverged", np.inf).fillna(np.inf)
     keys = frame[others].map(text) if others else pd.DataFrame(index=frame.index)
     match = [*others, "unit"]
     if axis.rpartition(".")[2] == "seed":  # its levels never share random numbers
         match, keys = [*others, "replicate"], keys.assign(replicate=frame["replicate"])
     else:
         keys = keys.assign(unit=frame["unit"])
-    side = keys.assign(**{ENDING: loss})  # `loss` may be the name of an axis
+    side = keys.assign(**{ENDING: study.loss})  # `loss` may be the name of an axis
     levels = list(study.axes[axis])[:MOST_LEVELS]
     by_level = {
         k: side[frame[axis].isin([level]) if level is not None else frame[axis].isna()]

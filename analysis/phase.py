@@ -147,8 +147,8 @@ def rates(study: Study, symptoms: Sequence[str]) -> pd.DataFrame:
 
 
 def grid_shape(panels: int, most: int = 4) -> tuple[int, int]:
-    """Return rows and columns for so many panels."""
-    columns = min(panels, most)
-    if panels > most and panels % most == 1:  # better 2 x 2 than a row of three and one left over
-        columns = most - 1
+    """Return rows and columns for so many panels: few rows, but fewest places left empty."""
+    if panels <= most:
+        return 1, panels
+    columns = min((most, max(most - 1, 2)), key=lambda n: -panels % n)
     return math.ceil(panels / columns), columns

@@ -32,8 +32,7 @@ def shares(study: Study) -> pd.DataFrame:
         Hays, "Statistics for psychologists", 1963, section 12.18 (omega squared).
     """
     frame = study.frame
-    loss = frame["final_loss"].where(frame["outcome"] != "diverged", np.inf).fillna(np.inf)
-    ranks: Array = np.asarray(pd.Series(rounded(loss.to_numpy())).rank(), dtype=np.float64)
+    ranks: Array = np.asarray(pd.Series(rounded(study.loss.to_numpy())).rank(), dtype=np.float64)
     terms: list[tuple[str, ...]] = [(axis,) for axis in study.axes]
     terms += list(combinations(study.axes, 2))
     groups: Codes = {

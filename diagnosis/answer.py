@@ -32,6 +32,7 @@ class Finding:
         layer: where it is made, for a reader.
         error: the largest relative error among these arrays.
         evidence: what was seen, in sentences.
+        repair: what mends this one, where the word's own cure leaves a choice.
     """
 
     defect: str
@@ -40,6 +41,7 @@ class Finding:
     error: float
     evidence: str = ""
     alternatives: tuple[Alternative, ...] = ()
+    repair: str = ""
 
     @property
     def why(self) -> str:
@@ -49,7 +51,7 @@ class Finding:
     @property
     def fix(self) -> str:
         """The cure."""
-        return WORDS[self.defect].cure
+        return self.repair or WORDS[self.defect].cure
 
     def as_dict(self) -> dict[str, Any]:
         """Return the entry of the JSON answer."""
@@ -77,11 +79,19 @@ class Curves:
 
 @dataclass
 class Answer:
-    """The answer of a diagnosis; `kind` is "healthy", "gradient", "training" or "unknown"."""
+    """The answer of a diagnosis.
+
+    Attributes:
+        kind: "healthy", "gradient", "training" or "unknown".
+        agreement: how exactly all findings together give the author's gradients, in a sentence.
+        each_sample: whether what is right are steps after each sample, not one gradient.
+    """
 
     subject: str
     kind: str = "unknown"
     findings: list[Finding] = field(default_factory=list)
+    agreement: str = ""
+    each_sample: bool = False
     model: Model | None = None
     checks: Mapping[str, ArrayCheck] = field(default_factory=dict)
     side_effects: list[str] = field(default_factory=list)
@@ -110,6 +120,8 @@ class Answer:
             "side_effects": self.side_effects,
             "notes": self.notes,
         }  # fmt: skip
+        if self.agreement:
+            made["agreement"] = self.agreement
         if self.error is not None:
             made["error"] = self.error
         if self.curves is not None:

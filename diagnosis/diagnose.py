@@ -13,7 +13,7 @@ from diagnosis import facts, twins
 from diagnosis.answer import Answer
 from diagnosis.calls import Array, Point
 from diagnosis.errors import CallFailed, SubjectFailed
-from diagnosis.explain import findings_of
+from diagnosis.explain import agreement_of, findings_of
 from diagnosis.factors import Explained, explanations
 from diagnosis.gradient import (
     RELATIVE,
@@ -28,13 +28,14 @@ from diagnosis.gradient import (
     verdicts,
 )
 from diagnosis.groups import Group, group_at, groups, single_samples
-from diagnosis.identify import Identifier, with_fewer_samples
+from diagnosis.identify import Identifier
 from diagnosis.matching import EXACT
 from diagnosis.measured import learn, measured_model
-from diagnosis.mending import mended_curves
+from diagnosis.mending import mended_curves, without_curves
 from diagnosis.model import Model
-from diagnosis.online import steps_after_each_sample
+from diagnosis.online import Online, steps_after_each_sample
 from diagnosis.probing import Probes
+from diagnosis.sample_counts import with_fewer_samples
 from diagnosis.search import Search
 from diagnosis.state import check_state
 from diagnosis.subject import Subject, given, opened
@@ -60,6 +61,8 @@ def examine(subject: Subject, *, fix: bool = False) -> Answer:
         answer = _Examination(subject).run()
         if fix and answer.kind == "gradient":
             answer.curves = mended_curves(subject, answer.model)
+        if fix and (why := without_curves(answer)):
+            answer.notes.append(why)
     return answer
 
 
@@ -135,9 +138,17 @@ class _Examination:
         answer.checks = self._checks(model, checks, taken, grads)
         answer.findings += state.findings()
         wrong = [name for name, check in answer.checks.items() if not check.ok]
-        if wrong and model is not None and self._online(model):
-            answer.kind = "healthy"
-            answer.checks = {n: replace(c, ok=True) for n, c in answer.checks.items()}
+        online = self._online(model) if wrong and model is not None else None
+        if online is not None:
+            answer.kind, answer.each_sample = "healthy", True
+            answer.checks = {
+                n: replace(c, ok=True, error=online.errors[n], ratio=None)
+                for n, c in answer.checks.items()
+            }
+            answer.side_effects.append(
+                f"steps are taken after each sample, with a rate of {online.rate:.6g}; for single "
+                "samples the gradient is right"
+            )
         elif wrong:
             answer.kind = "gradient"
             self._explain(model, taken, grads)
@@ -259,26 +270,23 @@ class _Examination:
                 explained, used = [], []
             if explained:
                 explained = twins.settled(self.subject, model, explained, used)
-                self.answer.findings += findings_of(model, explained, self.answer.checks)
+                self._name(model, explained)
                 return
         elif self.rough <= LEAST_ROUGH and self._measured(taken):
             return
         self.answer.findings += facts.findings(self.subject, self.answer.checks, taken, grads)
 
-    def _online(self, model: Model) -> bool:
-        """Whether single right steps, one after the other, are what `grads` returns."""
+    def _name(self, model: Model, explained: Sequence[Explained]) -> None:
+        found = findings_of(model, explained, self.answer.checks)
+        self.answer.findings += found
+        self.answer.agreement = agreement_of(model, explained, found)
+
+    def _online(self, model: Model) -> Online | None:
+        """Return how single right steps, one after the other, are what `grads` returns."""
         if model.penalties or model.masks or model.norms or self.fewer is None:
-            return False
+            return None
         found = single_samples(model, self.subject, self.probes, EXACT)
-        if found is None:
-            return False
-        rate = steps_after_each_sample(self.subject, *found)
-        if rate is not None:
-            self.answer.side_effects.append(
-                f"steps are taken after each sample, with a rate of {rate:.6g}; for single samples "
-                "the gradient is right"
-            )
-        return rate is not None
+        return None if found is None else steps_after_each_sample(self.subject, *found)
 
     def _measured(self, taken: Sequence[Slopes]) -> bool:
         """Explain a gradient whose loss is not known; return whether all of it is explained."""
@@ -293,7 +301,7 @@ class _Examination:
         if not explained or not explained[0].ops:
             return False
         explained = twins.settled(self.subject, model, explained, [group])
-        self.answer.findings += findings_of(model, explained, self.answer.checks)
+        self._name(model, explained)
         self.answer.notes.append(
             "the loss is none of those known; its derivative at the output was measured"
         )
@@ -310,6 +318,12 @@ class _Examination:
             steps = "weights_updated_before_backprop"
             if single and not single[0][0].state.lost and steps in single[0][0].words:
                 return single
+        if explained and len(used) > 1 and "unexplained" in explained[0].words:
+            # A number of samples written into the loss, or into grads, makes factors of no meaning
+            # with fewer samples. With the author's number they may have one.
+            own = explanations(model, used[:1], Search(model, used[:1], exact=exact).run())
+            if own and "unexplained" not in own[0].words:
+                return own, used[:1]
         return explained, used
 
     def _one_at_a_time(

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from diagnosis.answer import Alternative, Finding
 from diagnosis.factors import Explained
 from diagnosis.gradient import ArrayCheck
-from diagnosis.layouts import LayerViews
 from diagnosis.model import Model
 from diagnosis.operators import Op
 from diagnosis.search import MARGIN
+from diagnosis.views import LayerViews
 
 DOUBT = 4.6
 TELL_APART: Mapping[frozenset[str], str] = {
@@ -44,7 +44,6 @@ def findings_of(
         return [_unexplained(model, wrong, checks, range(len(model.layout.layers)))]
     words = dict.fromkeys(op.word for op in best.ops)
     others = [*_alternatives(explained), *_relu_or_leak(model, best)]
-    rest = max((m.rest for m in (*best.state.W, *best.state.b) if m is not None), default=0.0)
     found = []
     for word in words:
         ops = [op for op in best.ops if op.word == word]
@@ -53,8 +52,9 @@ def findings_of(
         found.append(Finding(
             word, arrays, ", ".join(dict.fromkeys(layer_words(model, op.layer) for op in ops)),
             max((checks[n].error for n in arrays), default=0.0),
-            _evidence(model, ops, rest, len(words)),
+            _evidence(model, ops),
             tuple(a for a in others if _belongs(a, word, list(words))),
+            " ".join(dict.fromkeys(op.cure for op in ops if op.cure)),
         ))  # fmt: skip
     lost = [
         k
@@ -126,15 +126,32 @@ def _reach(model: Model, ops: Sequence[Op]) -> set[str]:
     return names
 
 
-def _evidence(model: Model, ops: Sequence[Op], rest: float, count: int) -> str:
+def _evidence(model: Model, ops: Sequence[Op]) -> str:
+    """Say what is done; in which layer, where it is not the same in all."""
     notes: dict[str, list[str]] = {}
     for op in ops:
         notes.setdefault(op.note, []).append(layer_words(model, op.layer))
-    said = " ".join(
-        f"In {' and '.join(dict.fromkeys(where))}: {note}." for note, where in notes.items()
+    if len(notes) == 1:
+        note = next(iter(notes))
+        return f"Here, {note}." if note else ""
+    return " ".join(
+        f"In {' and '.join(dict.fromkeys(where))}: {note}." for note, where in notes.items() if note
     )
-    change = "With that one change" if count == 1 else f"With these {count} changes together"
-    return f"{said} {change} in a model of your network, its gradients equal yours to {rest:.0e}."
+
+
+def agreement_of(model: Model, explained: Sequence[Explained], findings: Sequence[Finding]) -> str:
+    """Say how exactly the explanation gives the author's gradients; empty if there is none."""
+    best = explained[0]
+    named = {f.defect for f in findings} & best.words
+    if not named:
+        return ""
+    change = "that one change" if len(named) == 1 else f"these {len(named)} changes together"
+    rest = max((m.rest for m in (*best.state.W, *best.state.b) if m is not None), default=0.0)
+    lost = _lost_arrays(model, best)
+    but = f", all but {' and '.join(sorted(lost))}" if lost else ""
+    return (
+        f"With {change} in a model of your network, its gradients equal yours to {rest:.0e}{but}."
+    )
 
 
 def _relu_or_leak(model: Model, best: Explained) -> list[Alternative]:

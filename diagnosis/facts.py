@@ -9,6 +9,7 @@ import numpy as np
 from diagnosis.answer import Finding
 from diagnosis.calls import Array
 from diagnosis.gradient import ArrayCheck, Slopes
+from diagnosis.reasons import OF_A_BIAS
 from diagnosis.subject import Subject
 
 CLOSE = 1e-5
@@ -22,17 +23,17 @@ def findings(
 ) -> list[Finding]:
     """Name what one factor or a transpose explains; call the rest unexplained."""
     wrong = [name for name, check in checks.items() if not check.ok]
-    named: dict[str, dict[str, str]] = {}
+    named: dict[tuple[str, str], dict[str, str]] = {}
     for name in wrong:
-        word, note = _one_fact(subject, name, checks[name], taken, grads)
-        named.setdefault(word, {})[name] = note
+        word, note, cure = _one_fact(subject, name, checks[name], taken, grads)
+        named.setdefault((word, cure), {})[name] = note
     found = []
-    for word, notes in named.items():
+    for (word, cure), notes in named.items():
         said = " ".join(f"{name}: {note}." for name, note in notes.items() if note)
         error = max(checks[name].error for name in notes)
         if word == "unexplained":
             said = f"{said} {_where(checks)}".strip()
-        found.append(Finding(word, tuple(notes), "not known", error, said))
+        found.append(Finding(word, tuple(notes), "an unknown layer", error, said, repair=cure))
     return found
 
 
@@ -49,31 +50,42 @@ def _one_fact(
     check: ArrayCheck,
     taken: Sequence[Slopes],
     grads: Sequence[Mapping[str, Array]],
-) -> tuple[str, str]:
+) -> tuple[str, str, str]:
     samples = sorted(set(np.shape(subject.X)))
     bias = subject.params[name].ndim < 2 or 1 in subject.params[name].shape
     if check.ratio is not None:
-        for factor, word, note in _known_ratios(samples, bias):
+        for factor, word, note, cure in _known_ratios(samples, bias):
             if abs(check.ratio - factor) <= CLOSE * abs(factor):
-                return word, note
-        return "unexplained", f"it is {check.ratio:.6g} times the true gradient"
+                return word, note, cure
+        return "unexplained", f"it is {check.ratio:.6g} times the true gradient", ""
     if _transposed(subject, name, taken, grads):
-        return "weight_grad_transposed", "it is the transpose of the true gradient"
-    return "unexplained", ""
+        return "weight_grad_transposed", "it is the transpose of the true gradient", ""
+    return "unexplained", "", ""
 
 
-def _known_ratios(samples: Sequence[int], bias: bool) -> list[tuple[float, str, str]]:
+def _known_ratios(samples: Sequence[int], bias: bool) -> list[tuple[float, str, str, str]]:
+    """Return factors, each with its word, what it says, and what mends it if the word does not."""
     known = [
-        (-1.0, "sign_error", "it is minus the true gradient"),
-        (2.0, "loss_gradient_mismatch", "it is twice the true gradient"),
-        (0.5, "loss_gradient_mismatch", "it is half of the true gradient"),
+        (-1.0, "sign_error", "it is minus the true gradient", ""),
+        (2.0, "loss_gradient_mismatch", "it is twice the true gradient", ""),
+        (0.5, "loss_gradient_mismatch", "it is half of the true gradient", ""),
     ]
     for m in (float(s) for s in samples if s > 2):
         many = "bias_grad_mean_instead_of_sum" if bias else "missing_batch_mean"
         few = "bias_grad_mean_instead_of_sum" if bias else "extra_batch_mean"
         known += [
-            (m, many, f"it is {m:g} times the true gradient"),
-            (1 / m, few, f"it is 1/{m:g} of the true gradient"),
+            (
+                m,
+                many,
+                f"it is {m:g} times the true gradient",
+                OF_A_BIAS[None, True][1] if bias else "",
+            ),
+            (
+                1 / m,
+                few,
+                f"it is 1/{m:g} of the true gradient",
+                OF_A_BIAS[None, False][1] if bias else "",
+            ),
         ]
     return known
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from diagnosis.calls import Array
-from diagnosis.formulas import EPSILONS, LOSSES, OUTPUTS, WITH_EPS, Loss
+from diagnosis.formulas import OUTPUTS
+from diagnosis.losses import EPSILONS, LOSSES, WITH_EPS, Loss
 from diagnosis.model import Batch
 
 EXACT = 1e-9

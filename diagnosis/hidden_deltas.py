@@ -112,12 +112,10 @@ def hidden_signals(model: Model, groups: Sequence[Group], above: Above, k: int) 
         for op, slope in others:
             yield Signal([times(b, slope) for b in bases], bases[0], (*ops, op), expected)
         yield from _about_upstream(model, groups, ops, bases, expected, right, k)
-    yield Signal(
-        [right], ways[0][1][0], (Op("upstream_discarded", k, "delta", "the slope replaces dL/da"),)
-    )
+    yield Signal([right], ways[0][1][0], (Op("upstream_discarded", k, "delta", ""),))
     for op, slope in others:
         if op.cost <= 1.1 and op.word != "missing_hidden_derivative":
-            both = (Op("upstream_discarded", k, "delta", "the slope replaces dL/da"), op)
+            both = (Op("upstream_discarded", k, "delta", ""), op)
             yield Signal([slope], ways[0][1][0], both)
     back = ways[0][1][0]
     for op, product in product_deltas(back, right, k):
@@ -185,7 +183,7 @@ def _other_slopes(model: Model, groups: Sequence[Group], k: int) -> list[tuple[O
     mask = model.masks.get(k)
     found: list[tuple[Op, Arrays]] = []
     if own != "identity":
-        found.append((Op("missing_hidden_derivative", k, "delta", "dL/da is used as dL/dz"), ones))
+        found.append((Op("missing_hidden_derivative", k, "delta", ""), ones))
         found += list(slope_choices(own, k, variables))
         found += list(dot_slopes(groups, own, k))
     if mask is not None:

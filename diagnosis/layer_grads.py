@@ -21,7 +21,7 @@ def weight_grads(
     n_in, n_out = right[0].shape[1:]
     if n_in == n_out:
         yield (
-            Op("weight_grad_transposed", k, "W", "dW is transposed"),
+            Op("weight_grad_transposed", k, "W", ""),
             [d.swapaxes(1, 2) for d in right],
         )
     if not same(pre, delta):
@@ -40,7 +40,7 @@ def weight_grads(
             made = outer(values, delta)
             yield Op(word, k, "W", f"dW takes {text} for a{k}", cost), made
             if n_in == n_out:
-                also = Op("weight_grad_transposed", k, "W", "dW is transposed")
+                also = Op("weight_grad_transposed", k, "W", "")
                 yield (
                     Op(word, k, "W", f"dW takes {text} for a{k}", cost, also=also),
                     [d.swapaxes(1, 2) for d in made],
@@ -122,12 +122,12 @@ def bias_grads(
     total = [np.sum(d, axis=(1, 2), keepdims=True) for d in delta]
     if n > 1:
         yield (
-            Op("bias_grad_missing_axis", k, "b", "one sum over everything"),
+            Op("bias_grad_missing_axis", k, "b", "it is a sum without an axis"),
             [np.broadcast_to(t, (len(t), 1, n)) for t in total],
         )
     if all(d.shape[1] == n for d in delta) and n > 1:
         yield (
-            Op("bias_grad_wrong_axis", k, "b", "summed over units"),
+            Op("bias_grad_wrong_axis", k, "b", ""),
             [np.sum(d, axis=2)[:, None, :] for d in delta],
         )
     wrong = "bias_grad_wrong_formula"

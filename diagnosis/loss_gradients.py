@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from diagnosis.calls import Array
-from diagnosis.formulas import LOSSES
 from diagnosis.groups import Group
+from diagnosis.losses import LOSSES
 from diagnosis.model import Model
 from diagnosis.operators import Arrays, Op, each
 

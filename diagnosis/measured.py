@@ -16,14 +16,16 @@ import numpy as np
 
 from diagnosis.calls import Array, Point
 from diagnosis.errors import CallFailed
-from diagnosis.formulas import LOSSES, OUTPUTS, UNITS
+from diagnosis.formulas import OUTPUTS, UNITS
 from diagnosis.gradient import Slopes, slopes
 from diagnosis.identify import COMMON, MIXED
-from diagnosis.layouts import Layout, layouts
+from diagnosis.layouts import layouts
+from diagnosis.losses import LOSSES
 from diagnosis.matching import match
 from diagnosis.model import Batch, Model, Pass, Penalty, read
 from diagnosis.probing import part
 from diagnosis.subject import Subject
+from diagnosis.views import Layout
 
 CLOSE = 1e-5
 SECONDS = 2.0

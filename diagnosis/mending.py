@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from diagnosis.answer import Curves
+from diagnosis.answer import Answer, Curves
 from diagnosis.calls import Array, Point
 from diagnosis.errors import SubjectFailed
 from diagnosis.model import Model
@@ -35,6 +35,20 @@ def mended_curves(subject: Subject, model: Model | None) -> Curves | None:
     except SubjectFailed:
         return None
     return Curves(np.asarray(told["losses"], float), mended, STEPS, rate)
+
+
+def without_curves(answer: Answer) -> str:
+    """Say why no repaired training stands beside the author's; empty where one does."""
+    if answer.curves is not None and answer.curves.mended is not None:
+        return ""
+    if answer.kind != "gradient":
+        return "nothing to repair in the gradient, so no repaired training is shown"
+    if answer.model is None:
+        return (
+            "no repaired training is shown: it needs the true gradient, and your network is none "
+            "of those known"
+        )
+    return "no repaired training is shown: neither gradient could be followed from your start"
 
 
 def descend(

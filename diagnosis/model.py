@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from diagnosis.calls import Array, Point
-from diagnosis.formulas import Loss, Output, Unit
-from diagnosis.layouts import Layout, View
+from diagnosis.formulas import Output, Unit
+from diagnosis.losses import Loss
+from diagnosis.views import Layout, View
 
 
 @dataclass(frozen=True)

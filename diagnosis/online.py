@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
 import numpy as np
 
 from diagnosis.calls import Array, Point
 from diagnosis.groups import Group
+from diagnosis.matching import EXACT
 from diagnosis.model import Model
 from diagnosis.probing import part
 from diagnosis.subject import Subject
@@ -13,10 +17,27 @@ from diagnosis.subject import Subject
 MOST = 64
 ROUNDS = 12
 CLOSE = 1e-7
+APART = 100
 
 
-def steps_after_each_sample(subject: Subject, model: Model, single: Group) -> float | None:
+@dataclass(frozen=True)
+class Online:
+    """How a program steps after each sample.
+
+    Attributes:
+        rate: its step size.
+        errors: by array, what its gradients differ from single steps of that size, relatively.
+    """
+
+    rate: float
+    errors: Mapping[str, float]
+
+
+def steps_after_each_sample(subject: Subject, model: Model, single: Group) -> Online | None:
     """Return the step size with which single right steps, one after another, give `grads`.
+
+    Steps so small that they change nothing are none: what is then returned is a plain sum of
+    gradients, which has to be the gradient of the loss like any other.
 
     Args:
         subject: whose gradient is right for single samples and wrong for all.
@@ -24,7 +45,7 @@ def steps_after_each_sample(subject: Subject, model: Model, single: Group) -> fl
         single: points of one sample; only their author's gradients are used.
 
     Returns:
-        None if there is no such step size.
+        None if there is no such step size, or it cannot be told from zero.
     """
     samples = max(model.factors)
     if samples > MOST or not _right(single):
@@ -35,24 +56,45 @@ def steps_after_each_sample(subject: Subject, model: Model, single: Group) -> fl
     if given is None:
         return None
     goal = _flat(given)
-    at_once = _sum(model, start, samples, 0.0)
-    slope = (_sum(model, start, samples, 1e-4) - at_once) / 1e-4
+
+    def left(rate: float) -> Array:
+        return _flat(_sum(model, start, samples, rate)) - goal
+
+    rate = _root(left)
+    if rate is None or rate <= 0:
+        return None
+    size, rest = float(np.linalg.norm(goal)), float(np.linalg.norm(left(rate)))
+    # What the search cannot tell from a plain sum is one, and what is left over is no evidence.
+    if rest > CLOSE * size or float(np.linalg.norm(left(0.0))) <= max(EXACT * size, APART * rest):
+        return None
+    made = _sum(model, start, samples, rate)
+    return Online(rate, {n: _difference(given[n], made[n]) for n in given})
+
+
+def _root(left: Callable[[float], Array]) -> float | None:
+    """Return the rate at which nothing is left over along the first change; None without one."""
+    at_once = left(0.0)
+    slope = (left(1e-4) - at_once) / 1e-4
     size = float(slope @ slope)
     if not size:
         return None
 
     def short(rate: float) -> float:
-        return float((_sum(model, start, samples, rate) - goal) @ slope) / size
+        return float(left(rate) @ slope) / size
 
-    before, rate = 0.0, float((goal - at_once) @ slope) / size
+    before, rate = 0.0, -float(at_once @ slope) / size
     low, here = short(before), short(rate)
     for _ in range(ROUNDS):
         if here == low or abs(rate - before) < 1e-14 * abs(rate):
             break
         before, rate, low = rate, rate - here * (rate - before) / (here - low), here
         here = short(rate)
-    rest = float(np.linalg.norm(_sum(model, start, samples, rate) - goal))
-    return rate if rest <= CLOSE * float(np.linalg.norm(goal)) and rate > 0 else None
+    return rate
+
+
+def _difference(given: Array, made: Array) -> float:
+    top = max(float(np.linalg.norm(given)), float(np.linalg.norm(made)))
+    return float(np.linalg.norm(given - made)) / top if top else 0.0
 
 
 def _right(single: Group) -> bool:
@@ -71,11 +113,11 @@ def _right(single: Group) -> bool:
     return True
 
 
-def _flat(grads: dict[str, Array]) -> Array:
+def _flat(grads: Mapping[str, Array]) -> Array:
     return np.concatenate([np.asarray(g, float).reshape(-1) for g in grads.values()])
 
 
-def _sum(model: Model, start: Point, samples: int, rate: float) -> Array:
+def _sum(model: Model, start: Point, samples: int, rate: float) -> dict[str, Array]:
     """Return the sum of the true gradients of single samples, each after the steps before."""
     params = dict(start.params)
     total = {n: np.zeros(np.shape(a)) for n, a in params.items()}
@@ -84,4 +126,4 @@ def _sum(model: Model, start: Point, samples: int, rate: float) -> Array:
         grads = model.named_grads(point)
         total = {n: total[n] + grads[n] for n in total}
         params = {n: params[n] - rate * grads[n] for n in params}
-    return _flat(total)
+    return total

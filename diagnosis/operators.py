@@ -25,10 +25,11 @@ class Op:
         word: from the vocabulary.
         layer: from 0.
         part: what is wrong: "delta", "W" or "b".
-        note: what is done, in a few words or a formula.
+        note: what is done, in a few words or a formula; empty where the word says all.
         cost: how unlikely; 1 is usual.
         free: whether a factor of two belongs to it.
         also: a second mistake in the same product.
+        cure: what mends this one, where the word's own cure leaves a choice.
     """
 
     word: str
@@ -38,6 +39,7 @@ class Op:
     cost: float = 1.0
     free: bool = False
     also: Op | None = None
+    cure: str = ""
 
 
 Arrays = list[Array]

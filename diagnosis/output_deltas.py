@@ -47,14 +47,14 @@ def _softmax_deltas(
     last: int,
 ) -> Iterator[tuple[Op, Arrays]]:
     diagonal = [g.true.A[-1] * (1 - g.true.A[-1]) for g in groups]
-    yield Op("softmax_jacobian_missing", last, "delta", "dL/da is passed on as dL/dz"), G
+    yield Op("softmax_jacobian_missing", last, "delta", ""), G
     yield Op("missing_output_derivative", last, "delta", "dL/da is passed on as dL/dz", 1.1), G
     yield (Op("softmax_jacobian_diagonal", last, "delta", "dL/da a (1 - a)"), times(G, diagonal))
     yield (
         Op("softmax_extra_derivative", last, "delta", "(a - y) a (1 - a)"),
         times(right, diagonal),
     )
-    yield (Op("upstream_discarded", last, "delta", "the slope replaces dL/da"), diagonal)
+    yield Op("upstream_discarded", last, "delta", ""), diagonal
     variables = {"z": [g.true.Z[-1] for g in groups], "a": [g.true.A[-1] for g in groups]}
     for op, slope in slope_choices("softmax", last, variables):
         if op.note.startswith("the slope formula of sigmoid for a, taken at a"):
@@ -81,7 +81,7 @@ def _unit_deltas(
         "y": [g.batch.Y for g in groups],
     }
     yield Op("missing_output_derivative", last, "delta", "dL/da is passed on as dL/dz"), G
-    yield Op("upstream_discarded", last, "delta", "the slope replaces dL/da"), slope
+    yield Op("upstream_discarded", last, "delta", ""), slope
     for op, values in slope_choices(own, last, variables):
         if own == "identity" and op.word == "derivative_at_wrong_variable":
             continue

@@ -11,11 +11,17 @@ from diagnosis.model import Model
 
 WIDTH = 96
 KINDS = {
-    "healthy": "Nothing wrong found: the gradient is the gradient of the loss.",
-    "gradient": "The gradient is not the gradient of the loss.",
-    "training": "The gradient is right; training fails for another reason.",
-    "unknown": "The subject could not be run.",
+    "healthy": "Nothing wrong found: what grads returns is the derivative of your loss.",
+    "gradient": "Your gradient is wrong: what grads returns is not the derivative of your loss.",
+    "training": "Your gradient is right; something else keeps training from working.",
+    "unknown": "The program could not be run.",
 }
+EACH_SAMPLE = "Nothing wrong found: the steps that your program takes after each sample are right."
+
+
+def headline(answer: Answer) -> str:
+    """Return the verdict in a sentence."""
+    return EACH_SAMPLE if answer.each_sample else KINDS[answer.kind]
 
 
 def network(model: Model, samples: int) -> str:
@@ -60,8 +66,10 @@ def _number(loss: float) -> str:
 
 
 def ends(answer: Answer) -> str:
-    """Return how both trainings end, in a sentence; empty where there is one only."""
+    """Return how trainings with both gradients end, in a sentence; empty where there are none."""
     curves = answer.curves
+    if answer.kind != "gradient":  # of other faults their finding says it
+        return ""
     if curves is None or curves.author is None or curves.mended is None:
         return ""
     steps = max(len(curves.author), 1) - 1
@@ -85,11 +93,12 @@ def text(answer: Answer) -> str:
                 "\0", " "
             )
         )
-    lines.append(KINDS[answer.kind])
+    lines.append(headline(answer))
     for finding in answer.findings:
         lines += ["", *_finding(finding)]
+    lines += ["", _wrapped(answer.agreement)] if answer.agreement else []
     said = ends(answer)
-    lines += ["", said] if said else []
+    lines += ["", _wrapped(said)] if said else []
     extra = [*answer.side_effects, *answer.notes]
     lines += (
         ["", *(_wrapped(f"Note: {note}.".replace("..", ".")) for note in extra)] if extra else []
@@ -102,16 +111,25 @@ def _finding(finding: Finding) -> Iterator[str]:
     yield f"{finding.defect} in {finding.layer}{arrays}"
     yield _wrapped(finding.why, "  ")
     yield _wrapped(f"Repair: {finding.fix}", "  ")
-    for other in finding.alternatives:
+    for other in others(finding):
+        yield _wrapped(f"Or: {other}", "  ")
+
+
+def others(finding: Finding) -> Iterator[str]:
+    """Yield the other explanations in a sentence or two, what decides once for those in a row."""
+    for i, other in enumerate(finding.alternatives):
         words = " with ".join(other.defects)
-        yield _wrapped(f"Or: {words} ({other.why}). {other.tell_apart}", "  ")
+        why = f" ({other.why})" if other.why else ""
+        following = finding.alternatives[i + 1 : i + 2]
+        said_next = any(f.tell_apart == other.tell_apart for f in following)
+        yield f"{words}{why}." + ("" if said_next else f" {other.tell_apart}")
 
 
 def markdown(answer: Answer) -> str:
     """Return an answer to paste into a forum."""
     if answer.error is not None:
         return f"**{answer.subject}** could not be run: {answer.error}"
-    lines = [f"**{KINDS[answer.kind]}**", ""]
+    lines = [f"**{headline(answer)}**", ""]
     if answer.model is not None:
         lines += [f"Your network: {network(answer.model, answer.samples)}.", ""]
     if answer.checks:
@@ -123,10 +141,8 @@ def markdown(answer: Answer) -> str:
         lines.append("")
     for finding in answer.findings:
         lines += [f"- **{finding.defect}** ({finding.layer}): {finding.why} *{finding.fix}*"]
-        lines += [
-            f"  - or {' with '.join(a.defects)}: {a.why}. {a.tell_apart}"
-            for a in finding.alternatives
-        ]
+        lines += [f"  - or {other}" for other in others(finding)]
+    lines += ["", answer.agreement] if answer.agreement else []
     said = ends(answer)
     lines += ["", said] if said else []
     lines += [f"- {note}" for note in (*answer.side_effects, *answer.notes)]

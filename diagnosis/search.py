@@ -217,12 +217,7 @@ class Search:
                 self.model.norm_paths(k, s, g.batch, g.true.linear)
                 for s, g in zip(signal.bases[0], self.groups, strict=True)
             ]
-            op = Op(
-                "batchnorm_backward_wrong",
-                k,
-                "delta",
-                "the paths through mean and variance are not added in full",
-            )
+            op = Op("batchnorm_backward_wrong", k, "delta", "")
             made.append(
                 Signal(
                     [list(path) for path in zip(*paths, strict=True)],

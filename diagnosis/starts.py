@@ -105,7 +105,7 @@ def silent(subject: Subject, model: Model, params: dict[str, Array]) -> Iterator
                 (name,),
                 layer_words(model, k),
                 0.0,
-                f"All {A[k + 1].shape[2]} units give 0 on all {A[0].shape[1]} samples.",
+                f"Seen of all {A[k + 1].shape[2]} units, on all {A[0].shape[1]} samples.",
             )
             return
     if model.output_name == "relu" and np.all(Z[last] <= 0):
@@ -115,7 +115,7 @@ def silent(subject: Subject, model: Model, params: dict[str, Array]) -> Iterator
             (name,),
             layer_words(model, last),
             0.0,
-            f"The output is 0 on all {A[0].shape[1]} samples, so every gradient is 0.",
+            f"Seen on all {A[0].shape[1]} samples.",
         )
 
 
@@ -131,7 +131,7 @@ def symmetric(subject: Subject, model: Model) -> Finding | None:
     names = tuple(dict.fromkeys(layers[k].W.name for k in alike))
     where = ", ".join(layer_words(model, k) for k in alike)
     if zero or all(not np.any(layers[k].W.read(params)) for k in alike):
-        return Finding("zero_init", names, where, 0.0, "The weights are 0 at the start.")
+        return Finding("zero_init", names, where, 0.0, "")
     return Finding(
         "symmetric_init",
         names,

@@ -7,7 +7,7 @@ Whatever they return can travel over `wire`.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,8 @@ def _shared(params: Mapping[str, Any]) -> list[list[str]]:
 
 def describe(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001
     """Return params, X and Y as arrays, and what else the module has."""
+    if unfilled := _unfilled(caller):
+        raise BadResult(unfilled)
     if not isinstance(caller.params, Mapping) or not caller.params:
         msg = "`params` must be a dict of name -> array with at least one array; got "
         raise BadResult(msg + (f"{type(caller.params).__name__}." if caller.params else "none."))
@@ -48,6 +50,19 @@ def describe(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:  # n
             if isinstance(value, NUMBERS) and not isinstance(value, bool)
         },
     }
+
+
+def _unfilled(caller: Caller) -> str:
+    """Name what still stands as in the template; empty where nothing does."""
+    data = [name for name in ("X", "Y") if getattr(caller, name) is ...]
+    if not data:
+        return ""
+    names = data if caller.params else ["params", *data]
+    listed = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    return (
+        f"Fill in {listed}: put your own arrays where the template has gaps. "
+        "Then let loss and grads call your code."
+    )
 
 
 def _signature(function: Callable[..., Any] | None) -> dict[str, Any] | None:
@@ -137,6 +152,7 @@ def purity(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
             and isinstance(result[n], np.ndarray)
             and np.shares_memory(array, result[n])
         ]
+        shapes = list(_spreading(result, caller.params)) if kept else []
         caller._grads(*caller.arguments(other))
     later = [
         f"grads['{n}'] changes when grads is called again"
@@ -148,10 +164,22 @@ def purity(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
     caller.loss(other)
     return {
         "random": random,
-        "effects": [*changed, *aliases, *later],
+        "effects": [*changed, *aliases, *later, *shapes],
         "dtypes": {n: str(np.asarray(v).dtype) for n, v in kept.items()},
         "stateful": bool(caller.loss(point) != first and first == first),
     }
+
+
+def _spreading(grads: Mapping[str, Any], params: Mapping[str, Any]) -> Iterator[str]:
+    """Yield gradients whose shape makes another one of the parameter's when it is stepped."""
+    for name, value in params.items():
+        own, given = np.shape(value), np.shape(grads[name])
+        stepped = np.broadcast_shapes(own, given)
+        if stepped != own:
+            yield (
+                f"grads['{name}'] has the shape {given} and params['{name}'] the shape {own}, so "
+                f"params['{name}'] - lr * grads['{name}'] has the shape {stepped}"
+            )
 
 
 def _differences(arguments: tuple[Any, Any, Any], point: Point) -> list[str]:

@@ -50,8 +50,8 @@ def _other(op: Op, decided: Op) -> Op:
         return op
     formula = FORMULA_OF.get(op.word, op.word)
     word = formula if decided.word == copying else copying
-    seen = "was" if word == formula else "was not"
-    return replace(op, word=word, note=f"the same numbers; an array {seen} seen written over")
+    seen = "an" if word == formula else "no"
+    return replace(op, word=word, note=f"{seen} array was seen written over")
 
 
 def _decided(op: Op, model: Model, group: Group, writes: Sequence[Mapping[str, Any]]) -> Op:

@@ -93,8 +93,8 @@ WORDS: Mapping[str, Word] = MappingProxyType(
             "Sum over the axis of the samples.",
         ),
         "bias_grad_missing_axis": Word(
-            "The gradient of the bias is summed over everything: one number for all units.",
-            "Name the axis of the samples in the sum, with keepdims where b needs it.",
+            "The gradient of the bias is taken over everything: one number for all units.",
+            "Name the axis of the samples in the sum or mean, with keepdims where b needs it.",
         ),
         "bias_grad_wrong_formula": Word(
             "The gradient of the bias is not the sum of the layer's delta.",

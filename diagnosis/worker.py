@@ -90,6 +90,12 @@ def _blame(error: BaseException, path: str) -> str:
     return f"{type(error).__name__}{where}" + (f": {what[0][:300]}" if what else "")
 
 
+def _gap(error: BaseException, path: str) -> str:
+    """Return the function of the adapter that raised, as the template's do; else nothing."""
+    names = [f.name for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
+    return names[-1] if names and names[-1] in ("loss", "grads", "train") else ""
+
+
 def load(source: str, path: str) -> dict[str, Any]:
     """Execute a subject's source as a module of its own and return its names."""
     module = types.ModuleType("subject")
@@ -104,6 +110,8 @@ def _failure(doing: str, error: BaseException, path: str) -> dict[str, str]:
 
     if isinstance(error, BadResult):
         return {"error": str(error)}
+    if isinstance(error, NotImplementedError) and (name := _gap(error, path)):
+        return {"error": f"Fill in {name}: let it call your own code, as its comments show."}
     if isinstance(error, SystemExit):
         return {"error": f"The subject ended the program (exit {error.code}) {doing}."}
     if isinstance(error, MemoryError):

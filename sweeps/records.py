@@ -23,6 +23,7 @@ from bpcore.probes import PROBES, SCALARS
 from sweeps.columns import read
 from sweeps.errors import BadInput as BadInput  # analysis raises it too
 from sweeps.errors import nearest, unreadable
+from sweeps.errors import one_of as one_of  # and phrases errors so
 from sweeps.scanning import scan
 from sweeps.schema import HISTORY
 from sweeps.schema import SCALAR_COLUMNS as SCALAR_COLUMNS  # for readers, who import only this

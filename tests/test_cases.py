@@ -59,7 +59,7 @@ def test_a_case_says_where_it_is_from_what_it_asks_and_what_it_leaves_open(post)
     assert len(case["datasets"]) >= 2
     assert all(factor["suspect"] and factor["cure"] for factor in case["factors"].values())
     assert 2 ** len(case["factors"]) <= 1024
-    assert {claim["kind"] for claim in case["claims"]} <= set(claims.KINDS)
+    assert claims.problems(case) == []
     assert all(claim["by"] and claim["claim"] for claim in case["claims"])
 
 
@@ -344,8 +344,8 @@ def test_what_cannot_be_written_is_blamed_on_the_place_of_the_pages(capsys, tmp_
 def test_a_store_that_cannot_be_read_is_blamed_and_not_the_place_of_the_pages(
     capsys, tmp_path, monkeypatch
 ):
-    def judge(name, case, store, sweep, folder):
-        endings.runs(store, sweep)
+    def judge(name, case, given, sweep, folder):
+        endings.runs(given.store, sweep)
 
     (tmp_path / "store" / "sweeps").mkdir(parents=True)
     manifest = tmp_path / "store" / "sweeps" / "case-002.parquet"

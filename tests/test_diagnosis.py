@@ -74,6 +74,7 @@ QUICK = [
     "rnn_bad",
     "lists_bad",
     "online",
+    "online_no_steps",
     "clipgrad",
     "f32",
     "logeps",
@@ -101,6 +102,22 @@ def test_odd_programs(name):
     path = ROOT / "tests" / "subjects" / "odd" / f"{name}.py"
     answer = diagnose_file(str(path)) if name in APART else of_text(subject.text)
     assert (answer.kind, words(answer)) == (subject.kind, set(subject.words))
+
+
+@pytest.mark.parametrize("rate", [1e-1, 1e-3, 1e-5])
+def test_steps_after_each_sample_are_right_at_any_rate_that_shows(rate):
+    text = odd.SUBJECTS["online_no_steps"].text.replace("lr=1e-13", f"lr={rate}")
+    answer = of_text(text)
+    assert answer.kind == "healthy"
+    assert any(f"with a rate of {rate:g};" in effect for effect in answer.side_effects)
+    assert all(check.error < 1e-7 for check in answer.checks.values())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_sum_over_samples_is_no_step_after_each(seed):
+    text = odd.SUBJECTS["online_no_steps"].text.replace("lr=1e-13", "lr=0")
+    answer = of_text(text.replace("RandomState(3)", f"RandomState({seed})"))
+    assert (answer.kind, words(answer)) == ("gradient", {"missing_batch_mean"})
 
 
 def run(*arguments):

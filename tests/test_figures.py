@@ -76,8 +76,8 @@ def test_a_map_has_a_panel_a_facet_and_its_outer_ones_are_labeled():
     assert len(panels) == 6
     for name, axes in zip(ODD, panels, strict=True):
         assert name in shown(axes.title)
-    assert [bool(axes.get_ylabel()) for axes in panels] == [k % 4 == 0 for k in range(6)]
-    assert [bool(axes.get_xlabel()) for axes in panels] == [k + 4 >= 6 for k in range(6)]
+    assert [bool(axes.get_ylabel()) for axes in panels] == [k % 3 == 0 for k in range(6)]
+    assert [bool(axes.get_xlabel()) for axes in panels] == [k + 3 >= 6 for k in range(6)]
 
 
 def test_cells_that_were_not_trained_are_told_from_none():
@@ -226,7 +226,7 @@ def test_inside_draws_a_line_a_layer_and_a_column_a_cell():
     assert panels[0].get_ylabel() == "norm of dL/dW"
     assert panels[2].get_ylabel() == "share of dead units"
     assert [axes.get_xlabel() for axes in panels] == ["", "", "epoch", "epoch"]
-    assert legend(figure) == ["1", "2", "3"]
+    assert legend(figure) == ["1", "2", "3", "output"]
 
 
 def test_a_cell_without_records_beside_one_with_them():

@@ -106,6 +106,14 @@ class Command:
         return self.group()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def interruptible():
+    """A shell starts what runs in the background deaf to Ctrl-C, and its children inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def command(tmp_path):
     started = []

@@ -122,6 +122,12 @@ def test_panels_fit_their_grid_and_no_row_is_empty(panels, most):
     assert rows * columns >= panels > (rows - 1) * columns
 
 
+def test_panels_leave_few_places_empty():
+    assert [grid_shape(panels) for panels in (1, 3, 4, 5, 6, 8, 9, 10, 12)] == [
+        (1, 1), (1, 3), (1, 4), (2, 3), (2, 3), (2, 4), (3, 3), (3, 4), (3, 4),
+    ]  # fmt: skip
+
+
 def test_mixed_numbers_keep_their_order():
     study = made({"lr": [0.1, 1, 10.0], "depth": [2, 4]}, replicates=1, symptom="slow")
     drawn = phase(study, "slow", "lr", "depth", {})

@@ -17,6 +17,8 @@ from test_frames import made as studied
 from test_frames import trained
 
 import report
+from analysis.boundaries import boundaries
+from analysis.frames import load
 from analysis.report import build
 from analysis.report import findings as happened
 from analysis.report.section import Section
@@ -148,6 +150,19 @@ def test_one_replicate_is_too_few_to_tell(place):
     table = pd.read_csv(place / "reports/single/tables/comparisons.csv")
     assert set(table["verdict"]) == {"undecided"}
     assert "these 1 replicate cannot tell" in page.text or "cannot tell them apart" in page.text
+
+
+def test_where_initial_scales_vary_the_boundary_of_failures_is_written(place):
+    made(place, "single", "single")
+    runs = load("store", ["single"])
+    written = pd.read_csv(place / "reports/single/tables/boundary.csv")
+    pd.testing.assert_frame_equal(written, boundaries(runs).astype(written.dtypes))
+    columns = ["symptom", "activation", "depth", "width", "lr", "init_scale", "side", "n"]
+    assert list(written) == columns
+    # With one replicate a share is none or all: half of it is in the middle of the logarithms.
+    assert written["init_scale"].tolist() == pytest.approx([10**-1.5] * len(written))
+    assert len(written)
+    assert not (place / "reports/one/tables/boundary.csv").exists()
 
 
 def test_runs_that_all_diverged_are_said_to_have(place):

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -277,11 +278,28 @@ def test_a_claim_supported_in_half_of_its_scenarios_is_undecided(scenarios):
         assert found["verdict"] == verdict
 
 
-def test_an_unknown_kind_of_claim_is_refused(scenarios):
-    with pytest.raises(ValueError, match="`kind` of a claim must be one of blames, cures, clears"):
-        claims.judged(claim("says"), scenarios)
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            {"claims": [claim("blame", "a")]},
+            "must be one of blames, .*; got blame.* blames?",
+        ),
+        ({"claims": [claim("blames")]}, "claims.0.factors. must say what .* blames; got nothing"),
+        ({"claims": [claim("shows")]}, "claims.0.symptom. must say what .* shows; got nothing"),
+        (
+            {"claims": [claim("shows", symptom={"relative_los": [0, 1]})]},
+            "claims.0.symptom. must be one of .*; got relative_los. Did you mean relative_loss?",
+        ),
+        ({"complaint": {"x": [0, 1]}}, "`complaint` must be one of final_loss, .*; got x"),
+        ({"complaint": {"final_loss": [0]}}, r"`complaint.final_loss` must be two .*; got \[0\]"),
+        ({"factors": {"dead_units": {}}}, "name of its own; got dead_units, which is a column"),
+    ],
+)
+def test_a_case_that_cannot_be_judged_says_so_beforehand(changes, sentence):
+    [found] = claims.problems({**CASE, "claims": [], **changes})
+    assert re.search(sentence, found)
 
 
-def test_a_symptom_about_no_column_is_refused(scenarios):
-    with pytest.raises(ValueError, match=r"about one of .*relative_loss.*; got x"):
-        claims.judged(claim("shows", symptom={"x": [0, 1]}), scenarios)
+def test_a_case_that_can_be_judged_has_no_problems():
+    assert claims.problems({**CASE, "claims": [claim("blames", "a"), claim("works")]}) == []

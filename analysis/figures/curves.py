@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
+# Of the highest loss in a picture, the share below which a curve has left it: it has learned.
+LOWEST = 1e-6
+DASHED = (0, (3, 1.5))
 PROBES = {"grad_norm": "norm of dL/dW", "dead_fraction": "share of dead units"}
 
 
@@ -57,32 +60,40 @@ def draw_losses(
         chosen = colors or dict(zip(levels, palette(len(levels), axis in isnumeric), strict=True))
         lines = _curves(axes, table, chosen, top)
         if prior is not None:
-            axes.axhline(prior, color=FAINT, ls=(0, (4, 3)), lw=1, zorder=1)
-            axes.annotate(
-                f"guessing {prior:.3g}",
-                (1, prior),
-                xycoords=("axes fraction", "data"),
-                ha="right",
-                va="bottom",
-                color="#5c5c5c",
-                fontsize=7.5,
-            )
+            _guessing(axes, prior)
         _epoch_axis(axes, table["epoch"], labeled=k + columns >= len(tables))
         axes.set_ylabel("loss" if k % columns == 0 else "")
         _loss_axis(axes, everything, top)
         if axis:
             axes.set_title(plain(axis) if colors else "")
-            axes.legend(
-                lines.values(),  # given, because a label that begins with _ would be left out
-                map(plain, lines),
-                title=None if colors else plain(named(axis)),
-                title_fontsize=8,
-                loc="lower left",
-                handlelength=1.4,
-                alignment="left",
-            )
+            _levels(axes, lines, None if colors else plain(named(axis)))
     figure.suptitle(plain(title), fontsize=11, fontweight="bold")
     return figure  # type: ignore[no-any-return]
+
+
+def _guessing(axes: Axes, prior: float) -> None:
+    axes.axhline(prior, color=FAINT, ls=(0, (4, 3)), lw=1, zorder=1)
+    axes.annotate(
+        f"guessing {prior:.3g}",
+        (1, prior),
+        xycoords=("axes fraction", "data"),
+        ha="right",
+        va="bottom",
+        color="#5c5c5c",
+        fontsize=7.5,
+    )
+
+
+def _levels(axes: Axes, lines: Mapping[str, Line2D], title: str | None) -> None:
+    axes.legend(
+        lines.values(),  # given, because a label that begins with _ would be left out
+        map(plain, lines),
+        title=title,
+        title_fontsize=8,
+        loc="lower left",
+        handlelength=1.4,
+        alignment="left",
+    )
 
 
 def _curves(
@@ -139,9 +150,11 @@ def _ceiling(table: pd.DataFrame, prior: float | None) -> float:
 
 def _loss_axis(axes: Axes, table: pd.DataFrame, top: float) -> None:
     shown = table["median"].clip(upper=top)
-    positive = shown[shown > 0]
+    positive = shown[shown > 0].clip(lower=LOWEST * top)
     if len(positive) and positive.max() / positive.min() > 10:
         _log_axis(axes, positive)
+        if positive.min() == LOWEST * top:
+            axes.set_ylim(bottom=LOWEST * top)
     axes.grid(axis="y", color="#ececec")
     axes.set_axisbelow(True)
 
@@ -189,20 +202,7 @@ def draw_inside(cells: Mapping[str, Mapping[str, pd.DataFrame]], title: str) -> 
     for row, probe in enumerate(probes):
         for column, (heading, tables) in enumerate(cells.items()):
             axes, table = grid[row, column], tables[probe]
-            for layer in sorted(set(table["layer"])):
-                part = table[table["layer"] == layer]
-                kind = (
-                    {"lw": 2.0, "ls": (0, (3, 1.5))}
-                    if layer == table["layer"].max()
-                    else {"lw": 1.4}
-                )
-                axes.plot(
-                    part["epoch"],
-                    part["median"],
-                    color=colors[int(layer) - 1],
-                    label=f"{layer}",
-                    **kind,
-                )
+            _layers(axes, table, colors)
             if probe == "dead_fraction":
                 axes.set_ylim(-0.04, 1.04)
                 axes.set_yticks([0, 0.5, 1], ["none", "50 %", "all"])
@@ -213,16 +213,27 @@ def draw_inside(cells: Mapping[str, Mapping[str, pd.DataFrame]], title: str) -> 
             axes.set_ylabel(PROBES[probe] if column == 0 else "")
             if len(table):
                 _epoch_axis(axes, table["epoch"], labeled=row == len(probes) - 1)
-    lines = {line.get_label(): line for axes in grid.flat for line in axes.get_lines()}
-    ordered = sorted(lines, key=int)
-    figure.legend(
-        [lines[k] for k in ordered],
-        ordered,
-        title="layer (dashed: output)",
-        loc="outside right upper",
-    )
+    _legend_of_layers(figure, colors)
     figure.suptitle(plain(title), fontsize=11, fontweight="bold")
     return figure  # type: ignore[no-any-return]
+
+
+def _legend_of_layers(figure: Figure, colors: Sequence[Any]) -> None:
+    """Explain colors by layer; which one is dashed depends on the depth of the cell."""
+    from matplotlib.lines import Line2D
+
+    marks = [Line2D([], [], color=color, label=f"{k}") for k, color in enumerate(colors, start=1)]
+    marks.append(Line2D([], [], color=FAINT, lw=2.0, ls=DASHED, label="output"))
+    figure.legend(handles=marks, title="layer", loc="outside right upper")
+
+
+def _layers(axes: Axes, table: pd.DataFrame, colors: Sequence[Any]) -> None:
+    """Draw a line a layer; the output layer's is dashed."""
+    last = table["layer"].max()
+    for layer, part in table.groupby("layer"):
+        kind: dict[str, Any] = {"lw": 2.0, "ls": DASHED} if layer == last else {"lw": 1.4}
+        color, label = colors[int(str(layer)) - 1], f"{layer}"
+        axes.plot(part["epoch"], part["median"], color=color, label=label, **kind)
 
 
 def _norm_axis(axes: Axes, tables: Sequence[pd.DataFrame]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from analysis.figures.bars import draw_effects
 from analysis.frames import Study, text
-from analysis.paired import SCALES, comparisons
+from analysis.paired import MOST_LEVELS, SCALES, comparisons
 from analysis.report.section import Picture, Section
 from analysis.words import count, number
 
@@ -37,10 +37,13 @@ def section(study: Study) -> Section:
                 lambda: draw_effects(drawn, "Which level ends lower"),
             )
         )
+    of_names = [axis for axis in study.categorical if axis not in SCALES]
     context = {
         "rows": rows,
         "left_out": len(labeled) - len(shown),
-        "axes": [a for a in study.categorical if a not in SCALES],
+        "cut": [axis for axis in of_names if len(study.axes[axis]) > MOST_LEVELS],
+        "most": MOST_LEVELS,
+        "axes": of_names,
     }
     written = table.assign(a=labeled["label_a"], b=labeled["label_b"])
     return Section("comparisons", "Comparisons", context, pictures, {"comparisons": written})

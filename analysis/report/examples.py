@@ -58,7 +58,7 @@ def overrides_of(study: Study, cell: int) -> list[str]:
 def _chosen(study: Study) -> dict[str, int]:
     """Return why each run is worth a look, and its row."""
     frame = study.frame
-    loss = frame["final_loss"].where(frame["outcome"] != "diverged", np.inf).fillna(np.inf)
+    loss = study.loss
     order = ranked_cells(study)
     chosen: dict[str, int] = {}
     best = frame.index[frame["cell"] == order.index[0]]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from analysis.boundaries import boundaries
 from analysis.contrasts import Finding
 from analysis.figures.phase import Mark, draw_dots, draw_line, draw_map
 from analysis.frames import Study, text
@@ -47,7 +48,10 @@ def section(
         "first": FIRST_MAPS,
         "left_out": max(0, wanted - MOST_MAPS) if len(study.numeric) >= 2 else 0,
     }
-    return Section("maps", "Phase maps", context, pictures, {"rates": table}), place
+    tables = {"rates": table}
+    if (begins := boundaries(study)) is not None:
+        tables["boundary"] = begins
+    return Section("maps", "Phase maps", context, pictures, tables), place
 
 
 def _maps(
@@ -94,14 +98,14 @@ def _picture(drawn: Phase, marks: Sequence[Mark]) -> Picture:
     title = title_of(drawn.symptom)
     pooled = f" Taken together: every {listed(drawn.pooled)}." if drawn.pooled else ""
     marked = sorted({mark.number for mark in marks})
-    numbers = f" Framed: finding {', '.join(map(str, marked))}." if marked else ""
+    word = "finding" if len(marked) == 1 else "findings"
+    numbers = f" Framed: {word} {listed(list(map(str, marked)))}." if marked else ""
     worst = max(float(np.nanmax(panel.rate)) for panel in drawn.panels)
     heading = f"{title[:1].upper()}{title[1:]}: share of runs"
     return Picture(
         f"map-{drawn.symptom}-{drawn.x}-{drawn.y}",
-        f"{heading}, in percent, over {drawn.x} and {drawn.y}.{pooled}{numbers} "
-        "Click a square to see its runs.",
-        f"Map of the share of runs that are {title}, over {drawn.x} and {drawn.y}, "
+        f"{heading}, in percent, over {drawn.x} and {drawn.y}.{pooled}{numbers}",
+        f"Map of the share of runs with the symptom {title}, over {drawn.x} and {drawn.y}, "
         f"{len(drawn.panels)} panels; at most {100 * worst:.0f} percent.",
         (drawn, tuple(marks)),
         lambda: draw_map(drawn, heading, marks),

@@ -31,10 +31,15 @@ def write_pages(
         "script": read("explore.js"),
     }
     templates = environment()
-    for template, name in (("page.html", "index.html"), ("page.md", "report.md")):
-        written = templates.get_template(template).render(context)
-        (folder / name).write_text(written, encoding="utf-8")
+    page, twin = (templates.get_template(t).render(context) for t in ("page.html", "page.md"))
+    (folder / "index.html").write_text(page, encoding="utf-8")
+    (folder / "report.md").write_text(_spaced(twin), encoding="utf-8")
     return folder / "index.html"
+
+
+def _spaced(text: str) -> str:
+    """Leave one empty line between blocks of Markdown, and one before a heading."""
+    return re.sub(r"\n{3,}", "\n\n", re.sub(r"\n+(?=#+ )", "\n\n", text)).strip("\n") + "\n"
 
 
 def read(name: str) -> str:

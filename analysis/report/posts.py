@@ -30,8 +30,10 @@ def write_page(
     case: Mapping[str, Any],
     scenarios: Sequence[Measured],
     claims: Sequence[Mapping[str, Any]],
+    *,
     store: str | Path,
     folder: Path,
+    command: str,
 ) -> Path:
     """Write the page of a post.
 
@@ -42,11 +44,13 @@ def write_page(
         claims: `analysis.claims.judged` of each claim of the case, in its order.
         store: where the runs are.
         folder: where to.
+        command: makes the page again.
     """
     pictures = _pictures(scenarios, store)
     drawn = {each.picture.name: each for each in draw(pictures, folder / "figures")}
     context = {
         "name": name,
+        "command": command,
         "case": case,
         "scenarios": [_scenario(case, scenario) for scenario in scenarios],
         "claims": [
@@ -200,6 +204,7 @@ def _summed(found: Mapping[str, Any]) -> dict[str, Any]:
     claims = [claim["verdict"] for claim in found["claims"]]
     return {
         "complaint": sum(bool(s["complaint"]) for s in scenarios),
+        "names_complaint": any(s["complaint"] is not None for s in scenarios),
         "scenarios": len(scenarios),
         "of": has,
         "words": {word: words.get(word, {}) for word in ("guilty", "latent", "innocent")},
@@ -209,7 +214,7 @@ def _summed(found: Mapping[str, Any]) -> dict[str, Any]:
 
 def _pictures(scenarios: Sequence[Measured], store: str | Path) -> list[Picture]:
     chosen = complaining(scenarios)
-    pictures = [_endings(chosen[:MOST_PANELS], store)]
+    pictures = [_endings(chosen, store)]
     by_name: dict[str, dict[str, pd.DataFrame]] = {}
     for scenario in chosen:
         if len(scenario.judgment.factors):
@@ -219,14 +224,16 @@ def _pictures(scenarios: Sequence[Measured], store: str | Path) -> list[Picture]
 
 
 def _endings(scenarios: Sequence[Measured], store: str | Path) -> Picture:
-    panels = {f"{s.name}, {s.data}": curves(s, store) for s in scenarios}
-    priors = {round(float(p), 9) for s in scenarios for p in s.runs["prior_loss"].unique()}
+    drawn = scenarios[:MOST_PANELS]
+    some = f" The first {len(drawn)} of {len(scenarios)}." if len(drawn) < len(scenarios) else ""
+    panels = {f"{s.name}, {s.data}": curves(s, store) for s in drawn}
+    priors = {round(float(p), 9) for s in drawn for p in s.runs["prior_loss"].unique()}
     prior = priors.pop() if len(priors) == 1 else None
     return Picture(
         "endings",
         "Median loss over replicates with its 95 % interval: the program as posted, with the "
         "smallest change that mends it, and with everything mended. A diverged run counts as "
-        "infinite.",
+        f"infinite.{some}",
         f"Curves of the loss of the posted and the mended program, {len(panels)} panels.",
         (panels, prior),
         lambda: draw_endings(panels, prior, "As posted, and mended"),
@@ -241,7 +248,7 @@ def _suspects(scenario: str, tables: Mapping[str, pd.DataFrame]) -> Picture:
         f"suspects-{scenario}",
         f"Scenario {scenario}: how many more runs train when one suspect is mended, in the program "
         "as posted (filled) and in the mended program, where it alone is spoiled (open), with 95 % "
-        "intervals.",
+        "intervals, each for itself; a verdict of guilty asks for wider ones, that hold together.",
         "Dots with intervals: the effect of mending each factor.",
         (shown,),
         lambda: draw_suspects(shown, f"What each suspect does: {scenario}"),

@@ -1,0 +1,213 @@
+"""Changes that may make a training work, each of which names a fault if it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from diagnosis import starts
+from diagnosis.answer import Answer, Finding
+from diagnosis.errors import SubjectFailed
+from diagnosis.trials import SECONDS, Case, Run, any_start_better, fresh_starts, worse
+
+RATES = ("lr", "learning_rate", "alpha", "eta", "rate", "step_size", "learn_rate", "learningrate",
+         "step", "pace", "LR", "ALPHA", "ETA", "LEARNING_RATE", "lrate", "a", "speed")  # fmt: skip
+COUNTS = ("steps", "epochs", "iterations", "n_iter", "num_iterations", "n", "iters", "n_steps",
+          "num_steps", "n_epochs", "num_epochs", "max_iter", "STEPS", "EPOCHS")  # fmt: skip
+SMALL, LARGE = 0.15, 4.0
+WIDE, UNEVEN = 15.0, 30.0
+
+
+Mend = Callable[[Case], "tuple[Finding, Run | None] | None"]
+
+
+def mended(case: Case, answer: Answer) -> Iterator[Finding]:
+    """Yield the first fault whose mending makes training work."""
+    for mend in MENDS:
+        hit = mend(case)
+        if hit is None:
+            continue
+        found, mended = hit
+        if answer.curves is not None and mended is not None:
+            answer.curves.mended = mended.curve
+        yield found
+        return
+
+
+def _finding(word: str, case: Case, mended: Run | None, note: str) -> tuple[Finding, Run | None]:
+    ends = f"As it is, your training ends at a loss of {case.run.final:.3g}"
+    if mended is not None:
+        ends += f"; mended, at {mended.final:.3g}"
+    return Finding(word, (), "training", 0.0, f"{note} {ends}."), mended
+
+
+def log_of_zero(note: str) -> Finding:
+    """Return the finding of a loss that is infinite or no number."""
+    return Finding("log_of_zero", (), "the loss", 0.0, note)
+
+
+def _log(case: Case) -> tuple[Finding, Run | None] | None:
+    """The loss is not finite although the parameters are, and of moderate size."""
+    if case.run.finite or not all(np.isfinite(p).all() for p in case.run.params.values()):
+        return None
+    if max(float(np.abs(p).max()) for p in case.run.params.values()) > 1e6:
+        return None
+    bad = (
+        int(np.argmin(np.isfinite(case.run.curve)))
+        if not np.isfinite(case.run.curve).all()
+        else len(case.run.curve)
+    )
+    return log_of_zero(
+        f"At step {bad} the loss stops being a number while all parameters are finite."
+    ), None
+
+
+def _rate(case: Case) -> tuple[str, str, float] | None:
+    """Return where the learning rate is ("settings" or "globals"), its name and its value."""
+    defaults = case.subject.train or {}
+    for place, known in (("settings", defaults), ("globals", case.subject.settings)):
+        for name in RATES:
+            if name in known and known[name] > 0:
+                return place, name, known[name]
+    return None
+
+
+def _count(case: Case) -> int:
+    defaults = case.subject.train or {}
+    named = [defaults[n] for n in COUNTS if n in defaults]
+    return int(named[0]) if named else len(case.run.curve)
+
+
+def _step(case: Case) -> tuple[Finding, Run | None] | None:
+    """Plain steps of the same size work, and the author's do not."""
+    rate = _rate(case)
+    if rate is None:
+        return None
+    first = case.train(**_one_step(case)) if _one_step(case) else None
+    wrong = first is not None and _uphill(case, first, rate[2])
+    plain = _descended(case, rate[2])
+    if not worse(case, plain) and not (wrong and plain is not None):
+        return None
+    note = (
+        "The first step goes up the gradient."
+        if wrong
+        else (f"Plain steps with the same gradients and rate, {rate[2]:g}, reach a lower loss.")
+    )
+    return _finding("optimizer_wrong", case, plain, note)
+
+
+def _one_step(case: Case) -> dict[str, Any]:
+    defaults = case.subject.train or {}
+    name = next((n for n in COUNTS if n in defaults), None)
+    return {"settings": {name: 1}} if name else {}
+
+
+def _uphill(case: Case, first: Run, rate: float) -> bool:  # noqa: ARG001
+    grads = case.subject.try_grads(case.subject.start)
+    if grads is None:
+        return False
+    along = sum(
+        float(np.sum((first.params[n] - np.asarray(case.subject.params[n], float)) * g))
+        for n, g in grads.items()
+    )
+    return along > 0
+
+
+def _descended(case: Case, rate: float) -> Run | None:
+    steps = min(_count(case), 5000)
+    try:
+        told = case.subject.ask(
+            "descend", seconds=SECONDS, steps=steps, lr=rate, **case.subject.start._asdict()
+        )
+    except SubjectFailed:
+        return None
+    curve = np.asarray(told["losses"], float)
+    return Run(float(curve[-1]), curve, told["params"])
+
+
+def _inputs(case: Case) -> tuple[Finding, Run | None] | None:
+    X = np.asarray(case.subject.X, float)
+    if X.ndim != 2:
+        return None
+    axis = 0 if case.model is None or case.model.layout.rows else 1
+    spread = np.std(X, axis=axis, keepdims=True)
+    moved = spread > 0
+    size = float(np.sqrt(np.mean(X**2)))
+    used = spread[moved]
+    if size < WIDE and (used.size < 2 or used.max() / used.min() < UNEVEN):
+        return None
+    scaled = (X - X.mean(axis=axis, keepdims=True)) / np.where(moved, spread, 1.0)
+    mended = case.train(X=scaled)
+    if not worse(case, mended):
+        return None
+    note = f"Inputs go from {X.min():.4g} to {X.max():.4g}; standardized, training works."
+    return _finding("unnormalized_inputs", case, mended, note)
+
+
+def _init(case: Case) -> tuple[Finding, Run | None] | None:
+    """Another size of the initial weights makes training work."""
+    if case.model is None:
+        return None
+    sizes = [
+        float(np.sqrt(np.mean(layer.W.read(case.subject.params) ** 2) * layer.W.index.shape[0]))
+        for layer in case.model.layout.layers
+    ]
+    if min(sizes) >= SMALL and max(sizes) <= LARGE:
+        return None
+    runs = [r for p in fresh_starts(case, 3) if (r := case.train(params=p)) is not None]
+    best = min(runs, key=lambda r: r.final if np.isfinite(r.final) else np.inf, default=None)
+    if not worse(case, best):
+        return None
+    word = "init_too_small" if min(sizes) < SMALL and max(sizes) <= LARGE else "init_too_large"
+    said = ", ".join(f"{s:.2g}" for s in sizes)
+    note = f"Times sqrt(n_in), the initial weights have sizes {said}; at about 1 training works."
+    return _finding(word, case, best, note)
+
+
+def _at_rates(case: Case, factors: tuple[float, ...]) -> tuple[float, Run] | None:
+    rate = _rate(case)
+    if rate is None:
+        return None
+    place, name, value = rate
+    best: tuple[float, Run] | None = None
+    for factor in factors:
+        run = case.train(**{place: {name: value * factor}})
+        if run is not None and run.finite and (best is None or run.final < best[1].final):
+            best = (value * factor, run)
+    return best if best is not None and worse(case, best[1]) else None
+
+
+def _slower(case: Case) -> tuple[Finding, Run | None] | None:
+    hit = _at_rates(case, (0.1, 0.01, 0.001))
+    if hit is None:
+        return None
+    return _finding(
+        "learning_rate_too_large", case, hit[1], f"With a rate of {hit[0]:g} training works."
+    )
+
+
+def _faster(case: Case) -> tuple[Finding, Run | None] | None:
+    if not case.run.finite:
+        return None
+    hit = _at_rates(case, (10.0, 100.0, 1000.0, 10000.0))
+    if hit is None:
+        return None
+    return _finding(
+        "learning_rate_too_small", case, hit[1], f"With a rate of {hit[0]:g} training works."
+    )
+
+
+def _died(case: Case) -> tuple[Finding, Run | None] | None:
+    """A layer is silent on all data where training ends, and another start works."""
+    if case.model is None or not case.run.finite:
+        return None
+    found = next(starts.silent(case.subject, case.model, case.run.params), None)
+    if found is None or not any_start_better(case):
+        return None
+    return found, None
+
+
+# What is likelier, and leaves less to chance, before what many a fault would give way to.
+MENDS: tuple[Mend, ...] = (_log, _step, _inputs, _init, _slower, _faster, _died)

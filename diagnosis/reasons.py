@@ -1,0 +1,165 @@
+"""What a constant factor comes from: an m too many or too few, a sign, a width, a mean of all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import NamedTuple
+
+from diagnosis.matching import Match
+from diagnosis.operators import Op
+
+CLOSE = 2e-6
+NEXT = 3
+TWO = ((2.0, "twice"), (0.5, "half of"))
+ONE_NUMBER = "bias_grad_missing_axis"
+Factor = tuple[float, ...]
+
+
+def is_close(factor: Factor, values: Sequence[float]) -> bool:
+    """Whether a factor is this one for each number of samples."""
+    return all(
+        abs(f - v) <= CLOSE * max(abs(v), 1e-12) for f, v in zip(factor, values, strict=True)
+    )
+
+
+def is_one(factor: Factor) -> bool:
+    """Whether nothing is scaled."""
+    return is_close(factor, [1.0] * len(factor))
+
+
+class Reason(NamedTuple):
+    """Why an array or a delta has a factor: the word, what is done, the cost, and the cure."""
+
+    word: str
+    note: str
+    cost: float
+    cure: str = ""
+
+
+def named(
+    factor: Factor,
+    samples: Sequence[int],
+    widths: Sequence[int],
+    averaged: bool | None,
+    place: str,
+) -> Iterator[Reason]:
+    """Yield the reasons of a factor; several where it is a product.
+
+    Args:
+        factor: for each number of samples.
+        samples: these numbers.
+        widths: of the layers.
+        averaged: whether the loss is a mean over samples; None where that is not known.
+        place: "delta", "W" or "b".
+    """
+    m = [float(s) for s in samples]
+    if all(f < 0 for f in factor):
+        yield Reason("sign_error", "", 1.0)
+        factor = tuple(-f for f in factor)
+        if is_one(factor):
+            return
+    bias = place == "b"
+    # A factor on dW alone is less likely than one on db alone.
+    cost = 1.05 if place == "W" else 1.0
+    times_m = _times_m(factor, m, averaged, bias, cost)
+    if times_m:
+        yield times_m
+        return
+    for two, text in TWO:
+        if is_close(factor, [two] * len(m)):
+            word = "bias_grad_wrong_formula" if bias else "loss_gradient_mismatch"
+            yield Reason(word, f"{text} the right one", cost + 0.1)
+            return
+    divided = _divided(factor, m, widths)
+    if divided:
+        word = "bias_grad_wrong_formula" if bias else "wrong_batch_size"
+        yield Reason(word, divided, cost)
+        return
+    for two, text in TWO:
+        times_m = _times_m(tuple(f / two for f in factor), m, averaged, bias, cost)
+        if times_m:
+            yield times_m
+            yield Reason("loss_gradient_mismatch", f"{text} the right one besides", cost)
+            return
+    if bias:
+        yield Reason("bias_grad_wrong_formula", f"{factor[0]:.6g} times the right one", 1.3)
+    else:
+        yield Reason("unexplained", f"{factor[0]:.6g} times the right one", 2.0)
+
+
+# Of a bias: whether the loss is a mean (None: not known), and whether db is too large by m, to what
+# is done and what mends it.
+OF_A_BIAS: Mapping[tuple[bool | None, bool], tuple[str, str]] = MappingProxyType({
+    (True, True): (
+        "the 1/m of the loss is left out",
+        "Divide the sum of delta by m, once, as the loss does."),
+    (True, False): (
+        "divided by m once more than the loss",
+        "Sum delta over samples if it holds the 1/m already; else take its mean."),
+    (False, True): (
+        "m times the right one, and the loss is a sum",
+        "Sum delta over samples, without a factor of m."),
+    (False, False): (
+        "a mean over samples, and the loss is a sum",
+        "Sum delta over samples where the mean is taken."),
+    (None, True): ("m times the right one", "Divide the gradient of the bias by m."),
+    (None, False): ("1/m of the right one", "Sum delta over samples where the mean is taken."),
+})  # fmt: skip
+
+
+def _times_m(
+    factor: Factor, m: Sequence[float], averaged: bool | None, bias: bool, cost: float
+) -> Reason | None:
+    for values, large in ((m, True), ([1 / s for s in m], False)):
+        if not is_close(factor, values):
+            continue
+        if bias:
+            note, cure = OF_A_BIAS[averaged, large]
+            return Reason("bias_grad_mean_instead_of_sum", note, cost, cure)
+        if large:
+            return Reason("missing_batch_mean", "" if averaged else "m times the right one", cost)
+        return Reason("extra_batch_mean", "", cost)
+    return None
+
+
+def _divided(factor: Factor, m: Sequence[float], widths: Sequence[int]) -> str | None:
+    """Say what else than m a factor comes from dividing by; None if nothing is known."""
+    for width in sorted({*widths, *(w + 1 for w in widths)} - {1}):
+        for value, text in (
+            ([s / width for s in m], f"divided by {width}, a number of units, for m"),
+            ([1 / width] * len(m), f"divided by {width}, a number of units, besides"),
+            ([float(width)] * len(m), f"{width} times the right one, a number of units"),
+        ):
+            if is_close(factor, value):
+                return text
+    divisors = [s / f for s, f in zip(m, factor, strict=True)]
+    if len(m) > 1 and is_close(tuple(divisors), [divisors[0]] * len(m)) and divisors[0] > 1:
+        return f"divided by {divisors[0]:.6g} for the number of samples"
+    shifts = [round(d - s) for d, s in zip(divisors, m, strict=True)]
+    if (
+        0 < abs(shifts[0]) <= NEXT
+        and len(set(shifts)) == 1
+        and is_close(tuple(divisors), [s + shifts[0] for s in m])
+    ):
+        return f"divided by m {shifts[0]:+d}"
+    if len(m) == 1 and round(divisors[0]) > 1 and is_close((divisors[0],), [round(divisors[0])]):
+        return f"divided by {round(divisors[0])} for the number of samples"
+    return None
+
+
+def mean_of_all(
+    found: Match | None, factor: Factor, samples: Sequence[int], units: int
+) -> Op | None:
+    """Return a db that is one number for all units as a mean, if its factor makes it one."""
+    if found is None or found.op is None or found.op.word != ONE_NUMBER:
+        return None
+    note = "it is a mean without an axis"
+    # A delta that is not divided by m yet has m times the sum of one that is.
+    if is_close(factor, [1 / units] * len(samples)):
+        return replace(found.op, note=note)
+    if is_close(factor, [1 / units / m for m in samples]):
+        cure = "Sum over the axis of the samples alone; a mean would divide by m besides."
+        return replace(found.op, note=note, cure=cure)
+    return None

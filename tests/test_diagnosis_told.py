@@ -1,0 +1,234 @@
+"""What a reader is told: repairs that fit, one word for one mistake, nothing twice, hints."""
+
+import re
+import shlex
+
+import pytest
+from subjects import odd, truth
+
+import diagnose as entry
+from diagnosis import Answer, diagnose_file, report
+from diagnosis.diagnose import examine
+from diagnosis.subject import given
+from diagnosis.template import TEMPLATE
+from tests.conftest import ROOT
+
+# Twelve samples in rows, one hidden layer of tanh, a sigmoid output, squared error.
+NET = """
+import numpy as np
+rng = np.random.RandomState(0)
+m = 12
+X = rng.randn(m, 3); Y = rng.rand(m, 2)
+params = dict(W1=rng.randn(3, 5) * .7, b1=np.zeros(5), W2=rng.randn(5, 2) * .7, b2=np.zeros(2))
+def fwd(p, X):
+    h = np.tanh(X @ p["W1"] + p["b1"])
+    return h, 1 / (1 + np.exp(-(h @ p["W2"] + p["b2"])))
+def loss(p, X, Y):
+    {own_m}
+    return float(.5 * np.sum((fwd(p, X)[1] - Y) ** 2) / {loss_by})
+def grads(p, X, Y):
+    m = len(X)
+    h, o = fwd(p, X)
+    d2 = (o - Y) * o * (1 - o) / {delta_by}
+    d1 = d2 @ p["W2"].T * (1 - h * h)
+    return dict(W1=X.T @ d1 / {grad_by}, b1={b1}, W2=h.T @ d2 / {grad_by}, b2={b2})
+"""
+
+
+def net(bias, *, loss_by="1", delta_by="1", grad_by="1", own_m="m = len(X)"):
+    """Return a program whose db are `bias` of the deltas."""
+    return NET.format(
+        loss_by=loss_by, delta_by=delta_by, grad_by=grad_by, own_m=own_m,
+        b1=bias.replace("delta", "d1"), b2=bias.replace("delta", "d2"),
+    )  # fmt: skip
+
+
+def answer_to(text, *, fix=False):
+    names = truth.module(text)
+    five = (names[n] for n in ("params", "X", "Y", "loss", "grads"))
+    return examine(given(*five, names.get("train")), fix=fix)
+
+
+SUMMED = {}
+MEAN_IN_DELTA = {"loss_by": "m", "delta_by": "m"}
+MEAN_IN_GRADS = {"loss_by": "m", "grad_by": "m"}
+
+
+@pytest.mark.parametrize(
+    ("bias", "where", "repair", "mended"),
+    [
+        (
+            "delta.mean(axis=0)",
+            SUMMED,
+            "Sum delta over samples where the mean is taken.",
+            "delta.sum(axis=0)",
+        ),
+        (
+            "m * delta.sum(axis=0)",
+            SUMMED,
+            "Sum delta over samples, without a factor of m.",
+            "delta.sum(axis=0)",
+        ),
+        (
+            "delta.sum(axis=0)",
+            MEAN_IN_GRADS,
+            "Divide the sum of delta by m, once, as the loss does.",
+            "delta.sum(axis=0) / m",
+        ),
+        (
+            "delta.mean(axis=0)",
+            MEAN_IN_DELTA,
+            "Sum delta over samples if it holds the 1/m already; else take its mean.",
+            "delta.sum(axis=0)",
+        ),
+    ],
+)
+def test_the_repair_of_a_bias_goes_the_way_the_bias_errs(bias, where, repair, mended):
+    [finding] = answer_to(net(bias, **where)).findings
+    assert finding.defect == "bias_grad_mean_instead_of_sum"
+    assert finding.fix == finding.as_dict()["fix"] == repair
+    # What the repair says, done by hand.
+    assert answer_to(net(mended, **where)).kind == "healthy"
+
+
+@pytest.mark.parametrize(
+    ("where", "mended"),
+    [
+        (SUMMED, "np.sum(delta, axis=0)"),
+        (MEAN_IN_DELTA, "np.sum(delta, axis=0)"),
+        (MEAN_IN_GRADS, "np.mean(delta, axis=0)"),
+    ],
+)
+def test_a_mean_without_an_axis_is_one_mistake(where, mended):
+    [finding] = answer_to(net("np.mean(delta)", **where)).findings
+    assert (finding.defect, finding.arrays) == ("bias_grad_missing_axis", ("b1", "b2"))
+    assert finding.evidence == "Here, it is a mean without an axis."
+    assert ("sum or mean" in finding.fix) == ("mean" in mended)
+    assert answer_to(net(mended, **where)).kind == "healthy"
+
+
+def test_a_sum_without_an_axis_that_also_lacks_the_mean_is_two():
+    answer = answer_to(net("np.sum(delta)", **MEAN_IN_GRADS))
+    assert [f.defect for f in answer.findings] == [
+        "bias_grad_missing_axis",
+        "bias_grad_mean_instead_of_sum",
+    ]
+
+
+def test_a_number_of_samples_written_into_the_loss_hides_no_mistake():
+    answer = answer_to(net("delta.sum(axis=0)", own_m="pass", **MEAN_IN_GRADS))
+    [finding] = answer.findings
+    assert finding.defect == "bias_grad_mean_instead_of_sum"
+    assert finding.fix == "Divide the gradient of the bias by m."
+
+
+@pytest.mark.parametrize(
+    "name", ["huber_pre", "dropout_bad", "bn_bad", "conv_bad", "zero_init", "lr_large", "relu_out"]
+)
+def test_nothing_is_said_twice(name):
+    said = report.text(answer_to(odd.SUBJECTS[name].text)).split("\n", 2)[2]
+    sentences = re.split(r"(?<=[.;:])\s+", " ".join(said.split()))
+    assert len(sentences) > 3
+    assert len(sentences) == len(set(sentences))
+
+
+def test_several_findings_say_once_how_exactly_they_agree():
+    said = report.text(answer_to(net("np.sum(delta)", **MEAN_IN_GRADS)))
+    assert len(re.findall(r"With these 2 changes together in a model of your network", said)) == 1
+
+
+def test_the_first_sentence_is_the_verdict():
+    assert report.headline(Answer("x", "gradient")) == (
+        "Your gradient is wrong: what grads returns is not the derivative of your loss."
+    )
+    assert report.headline(Answer("x", "healthy")) == (
+        "Nothing wrong found: what grads returns is the derivative of your loss."
+    )
+    steps = answer_to(odd.SUBJECTS["online"].text)
+    assert report.headline(steps) == (
+        "Nothing wrong found: the steps that your program takes after each sample are right."
+    )
+
+
+@pytest.mark.parametrize(
+    ("bias", "shapes"),
+    [
+        ("delta.sum(axis=0, keepdims=True)", ["(1, 5)", "(1, 2)"]),
+        ("delta.sum(axis=0)[:, None]", ["(5, 5)", "(2, 2)"]),
+    ],
+)
+def test_a_gradient_whose_shape_would_spread_over_the_parameter_is_told(bias, shapes):
+    answer = answer_to(net(bias))
+    own = [("b1", "(5,)"), ("b2", "(2,)")]
+    assert answer.kind == "healthy"
+    assert [e.partition(" has the shape ")[0] for e in answer.side_effects] == [
+        "grads['b1']",
+        "grads['b2']",
+    ]
+    for effect, (name, shape), stepped in zip(answer.side_effects, own, shapes, strict=True):
+        assert f"params['{name}'] the shape {shape}" in effect
+        assert effect.endswith(f"params['{name}'] - lr * grads['{name}'] has the shape {stepped}")
+
+
+@pytest.mark.parametrize("bias", ["delta.sum(axis=0)", "np.asarray(delta.sum(axis=0)).tolist()"])
+def test_a_gradient_of_the_right_shape_is_not_remarked(bias):
+    assert answer_to(net(bias)).side_effects == []
+
+
+def test_the_template_asks_for_what_is_still_to_be_filled_in(tmp_path):
+    path = tmp_path / "net.py"
+
+    def told(text):
+        path.write_text(text, encoding="utf-8")
+        answer = diagnose_file(str(path))
+        assert answer.status == 2
+        return answer.error
+
+    assert told(TEMPLATE).startswith("Fill in params, X and Y: put your own arrays")
+    data = TEMPLATE.replace("X = ...", "X = np.ones((3, 2))")
+    assert told(data).startswith("Fill in params and Y: ")
+    data = data.replace("Y = ...", "Y = np.ones(3); params['w'] = np.ones(2)")
+    assert told(data) == "Fill in loss: let it call your own code, as its comments show."
+    gap = "    raise NotImplementedError"
+    loss = data.replace(gap, "    return float(np.sum(X @ params['w'] - Y))", 1)
+    assert told(loss) == "Fill in grads: let it call your own code, as its comments show."
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("f32", "nothing to repair in the gradient, so no repaired training is shown"),
+        (
+            "conv_bad",
+            "no repaired training is shown: it needs the true gradient, and your network is none "
+            "of those known",
+        ),
+    ],
+)
+def test_fix_says_why_there_is_no_repaired_training(name, why):
+    text = odd.SUBJECTS[name].text
+    assert why in answer_to(text, fix=True).notes
+    assert why not in answer_to(text).notes
+
+
+def test_options_are_not_abbreviated(capsys):
+    with pytest.raises(SystemExit) as ended:
+        entry.main(["--js"])
+    assert ended.value.code == 2
+    assert "unrecognized arguments: --js" in capsys.readouterr().err
+
+
+PAGE = (ROOT / "docs" / "diagnose.md").read_text(encoding="utf-8")
+SHOWN = re.findall(r"```text\n\$ python diagnose\.py (.*)\n((?:.*\n)*?)```", PAGE)
+
+
+@pytest.mark.parametrize(("arguments", "printed"), SHOWN, ids=[a for a, _ in SHOWN])
+def test_the_page_shows_what_is_printed_today(arguments, printed, capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    entry.main(shlex.split(arguments))
+
+    def plain(text):
+        # What is left to rounding differs from machine to machine.
+        return re.sub(r"\d(\.\d+)?e-1\d", "rounding", text)
+
+    assert plain(capsys.readouterr().out) == plain(printed)

@@ -5,9 +5,11 @@ from bpcore.defects import DEFECTS
 from bpcore.initializers import INITIALIZERS
 from bpcore.losses import LOSSES, OUTPUTS, PAIRINGS, REFUSED
 from bpcore.optimizers import OPTIMIZERS, Hyper
-from bpcore.probes import PROBES, epochs_to_record
+from bpcore.probes import PROBES
+from bpcore.recording import epochs_to_record
+from bpcore.results import Outcome, RunResult, StackResult
 from bpcore.spec import ENGINE_VERSION, Data, RunSpec, StackSpec
-from bpcore.training import Outcome, RunResult, StackResult, stack_size, train, train_stack
+from bpcore.training import stack_size, train, train_stack
 
 __all__ = [
     "ACTIVATIONS",

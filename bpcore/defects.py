@@ -8,33 +8,18 @@ those of the vocabulary that diagnosis uses. `name` applies to every layer it ca
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from bpcore.activations import ACTIVATIONS, Array, leaky_relu_slope, positive
-from bpcore.losses import PAIRINGS, error_delta, softmax_delta
-from bpcore.mistakes import (
-    CrossEntropyGradient,
-    backward_twice,
-    error_without_slope,
-    has_no_parts,
-    one_at_kink,
-    other_activation,
-    output_delta_in_parts,
-    slope_into_cache_late,
-    with_slope,
-)
-from bpcore.rules import Rule, Rules, nothing
+from bpcore import wrong_deltas, wrong_slopes
+from bpcore.mistakes import Replace, has_no_parts
+from bpcore.rules import Rules
 from bpcore.tables import lookup
 
 if TYPE_CHECKING:
     from bpcore.spec import StackSpec
     from bpcore.stack import Layer
-
-Replace = Callable[[Rules, "Layer", "StackSpec"], Rules]
 
 
 @dataclass(frozen=True)
@@ -61,174 +46,8 @@ class Defect:
     named: str = ""
 
 
-# --- slopes
-
-
-def _slope_at_activation(rules: Rules, layer: Layer, spec: StackSpec) -> Rules:
-    return with_slope(rules, layer, spec, formula="z", read="a")
-
-
-def _slope_at_preactivation(rules: Rules, layer: Layer, spec: StackSpec) -> Rules:
-    return with_slope(rules, layer, spec, formula="a", read="z")
-
-
-def _no_slope_at_activation(spec: StackSpec) -> str:
-    if ACTIVATIONS[spec.activation].slope_at_a is None:
-        return f"the slope of {spec.activation} has no formula in a"
-    return ""
-
-
-def _slope_of_other(rules: Rules, layer: Layer, spec: StackSpec) -> Rules:
-    return with_slope(rules, layer, spec, activation=other_activation(layer, spec))
-
-
-def _no_kink(spec: StackSpec) -> str:
-    kinked = [name for name, activation in ACTIVATIONS.items() if activation.kinks]
-    return "" if spec.activation in kinked else f"it needs activation {' or '.join(kinked)}"
-
-
-def _slope_left_out(rules: Rules, layer: Layer, spec: StackSpec) -> Rules:  # noqa: ARG001
-    def through_activation(layer: Layer, out: Array) -> None:
-        pass
-
-    return replace(rules, through_activation=through_activation)
-
-
-def _slope_into_cache(rules: Rules, layer: Layer, spec: StackSpec) -> Rules:  # noqa: ARG001
-    def through_activation(layer: Layer, out: Array) -> None:
-        layer.rules.slope(layer, layer.scratch)
-        out *= layer.scratch
-        layer.a_units[:] = layer.scratch[:, : layer.units]
-
-    return replace(rules, through_activation=through_activation)
-
-
-def _upstream_discarded(rules: Rules, layer: Layer, spec: StackSpec) -> Rules:  # noqa: ARG001
-    def through_activation(layer: Layer, out: Array) -> None:
-        layer.rules.slope(layer, out)
-
-    return replace(rules, through_activation=through_activation)
-
-
-_OTHER_SIDE = {"relu": leaky_relu_slope, "leaky_relu": positive}
-
-
-def _other_negative_side(rules: Rules, layer: Layer, spec: StackSpec) -> Rules:  # noqa: ARG001
-    formula = _OTHER_SIDE[spec.activation]
-
-    def slope(layer: Layer, out: Array) -> None:
-        formula(layer.z, out)
-
-    return replace(rules, slope=slope)
-
-
-def _not_piecewise_linear(spec: StackSpec) -> str:
-    fits = " or ".join(_OTHER_SIDE)
-    return "" if spec.activation in _OTHER_SIDE else f"it needs activation {fits}"
-
-
-# --- the output delta
-
-
-def _output_slope_left_out(rules: Rules, layer: Layer, spec: StackSpec) -> Rules:  # noqa: ARG001
-    return replace(rules, output_delta=error_delta)
-
-
-def _delta_is_the_error(spec: StackSpec) -> str:
-    # softmax_delta is a - y as well, for targets that sum to one.
-    if PAIRINGS[spec.output, spec.loss][1] in (error_delta, softmax_delta):
-        return f"with output={spec.output} and loss={spec.loss} the error is the right delta"
-    return ""
-
-
-def _loss_gradient(**mistake: Any) -> Replace:
-    def replaced(rules: Rules, layer: Layer, spec: StackSpec) -> Rules:  # noqa: ARG001
-        delta = output_delta_in_parts(rules, spec)
-        assert isinstance(delta.gradient, CrossEntropyGradient)  # noqa: S101 - see the refusal
-        gradient = replace(delta.gradient, **mistake)
-        return replace(rules, output_delta=replace(delta, gradient=gradient))
-
-    return replaced
-
-
-def _not_cross_entropy(spec: StackSpec) -> str:
-    fits = spec.output == "sigmoid" and spec.loss == "binary_cross_entropy"
-    return "" if fits else "it needs output=sigmoid with loss=binary_cross_entropy"
-
-
-def _scaled_delta(factor: Callable[[Layer], float]) -> Replace:
-    def replaced(rules: Rules, layer: Layer, spec: StackSpec) -> Rules:  # noqa: ARG001
-        right = rules.output_delta
-
-        def output_delta(layer: Layer, out: Array) -> None:
-            right(layer, out)
-            out *= factor(layer)
-
-        return replace(rules, output_delta=output_delta)
-
-    return replaced
-
-
-def _sums_over_samples(spec: StackSpec) -> str:
-    return "" if spec.reduction == "mean" else "it needs reduction=mean"
-
-
-# --- gradients of one layer
-
-
-def _negated(rule: Rule) -> Rule:
-    def negated(layer: Layer, out: Array) -> None:
-        rule(layer, out)
-        np.negative(out, out=out)
-
-    return negated
-
-
-def _sign_error(rules: Rules, layer: Layer, spec: StackSpec) -> Rules:  # noqa: ARG001
-    return replace(rules, weight_grad=_negated(rules.weight_grad))
-
-
-def _bias_mean(rules: Rules, layer: Layer, spec: StackSpec) -> Rules:  # noqa: ARG001
-    right = rules.bias_grad
-
-    def bias_grad(layer: Layer, out: Array) -> None:
-        right(layer, out)  # db is there already unless another defect writes it
-        out /= layer.samples
-
-    return replace(rules, bias_grad=bias_grad)
-
-
-def _no_bias(spec: StackSpec) -> str:
-    return "" if spec.bias else "it needs bias=true"
-
-
-# --- order of backprop and step
-
-
-def _weights_updated_first(rules: Rules, layer: Layer, spec: StackSpec) -> Rules:  # noqa: ARG001
-    # The flat update subtracts rate * dW afterwards, as ever; only what is propagated through
-    # already has it subtracted. So gradients and update stay what the probes take them for.
-    stepped = np.empty_like(layer.Wb)
-
-    def propagate(layer: Layer, out: Array) -> None:
-        rules.weight_grad(layer, layer.dWb)
-        np.multiply(layer.dWb, layer.rate, out=stepped)
-        np.subtract(layer.Wb, stepped, out=stepped)
-        W_T, layer.W_T = layer.W_T, stepped[:, :, : layer.W.shape[2]].transpose(0, 2, 1)
-        rules.propagate(layer, out)
-        layer.W_T = W_T
-
-    return replace(rules, propagate=propagate, weight_grad=nothing)
-
-
-def _not_plain_sgd(spec: StackSpec) -> str:
-    plain = spec.optimizer == "sgd" and not spec.decays
-    return "" if plain else "it needs optimizer=sgd without weight_decay"
-
-
 POSTED = "forum post reproduced in conf/case/{}.yaml"
 SEEN = "hand-written programs on forums; no one post"
-
 DEFECTS: Mapping[str, Defect] = MappingProxyType(
     {
         "derivative_at_activation": Defect(
@@ -236,15 +55,15 @@ DEFECTS: Mapping[str, Defect] = MappingProxyType(
             "delta = f'(a) * W^T delta  for  f'(z) * W^T delta",
             POSTED.format("000"),
             "hidden",
-            _slope_at_activation,
+            wrong_slopes.slope_at_activation,
         ),
         "derivative_at_preactivation": Defect(
             "The slope formula for a is applied to z: for tanh 1 - z^2 for 1 - a^2.",
             "delta = (1 - z^2) * W^T delta  for  (1 - a^2) * W^T delta",
             POSTED.format("002"),
             "hidden",
-            _slope_at_preactivation,
-            _no_slope_at_activation,
+            wrong_slopes.slope_at_preactivation,
+            wrong_slopes.no_slope_at_activation,
             named="any",
         ),
         "derivative_of_other_activation": Defect(
@@ -252,7 +71,7 @@ DEFECTS: Mapping[str, Defect] = MappingProxyType(
             "delta = (1 - a^2) * W^T delta  for  f'(z) * W^T delta",
             f"{POSTED.format('000')}; of the output layer, 002",
             "hidden",
-            _slope_of_other,
+            wrong_slopes.slope_of_other,
             named="any",
         ),
         "slope_one_at_kink": Defect(
@@ -260,61 +79,61 @@ DEFECTS: Mapping[str, Defect] = MappingProxyType(
             "f'(0) = 1  for  f'(0) = 0",
             POSTED.format("001"),
             "hidden",
-            one_at_kink,
-            _no_kink,
+            wrong_slopes.one_at_kink,
+            wrong_slopes.no_kink,
         ),
         "loss_gradient_sign": Defect(
             "The two terms of the cross-entropy's gradient are added where they are subtracted.",
             "dL/da = -(y/a + (1 - y)/(1 - a))  for  -(y/a - (1 - y)/(1 - a))",
             POSTED.format("002"),
             "output",
-            _loss_gradient(sign=1.0),
-            _not_cross_entropy,
+            wrong_deltas.loss_gradient(sign=1.0),
+            wrong_deltas.not_cross_entropy,
         ),
         "loss_gradient_parentheses": Defect(
             "The second term of the cross-entropy's gradient lacks its parentheses.",
             "dL/da = -(y/a - (1 - y/1 - a))  for  -(y/a - (1 - y)/(1 - a))",
             POSTED.format("002"),
             "output",
-            _loss_gradient(grouped=False),
-            _not_cross_entropy,
+            wrong_deltas.loss_gradient(grouped=False),
+            wrong_deltas.not_cross_entropy,
         ),
         "missing_output_derivative": Defect(
             "The delta of the output layer is a - y, without the slope its loss needs.",
             "delta = a - y  for  (a - y) * f'(z)",
             f"{POSTED.format('000')}, with a ReLU output",
             "output",
-            _output_slope_left_out,
-            _delta_is_the_error,
+            wrong_deltas.output_slope_left_out,
+            wrong_deltas.delta_is_the_error,
         ),
         "missing_hidden_derivative": Defect(
             "dL/da of a hidden layer is used as dL/dz: delta = W^T delta for f'(z) W^T delta.",
             "delta = W^T delta  for  f'(z) * W^T delta",
             SEEN,
             "hidden",
-            _slope_left_out,
+            wrong_slopes.slope_left_out,
         ),
         "leaky_slope_mismatch": Defect(
             "The slope on the negative side is 0.01 where the activation is 0, or the reverse.",
             "f'(z) = 0.01  for  0,  or  0  for  0.01,  at z < 0",
             SEEN,
             "hidden",
-            _other_negative_side,
-            _not_piecewise_linear,
+            wrong_slopes.other_negative_side,
+            wrong_slopes.not_piecewise_linear,
         ),
         "upstream_discarded": Defect(
             "The slope replaces the incoming gradient: delta = f'(z) for f'(z) W^T delta.",
             "delta = f'(z)  for  f'(z) * W^T delta",
             SEEN,
             "hidden",
-            _upstream_discarded,
+            wrong_slopes.upstream_discarded,
         ),
         "error_propagated_without_slope": Defect(
             "The error goes down through the weights before it is multiplied by the layer's slope.",
             "dL/dx = W^T dL/da  for  W^T (f'(z) * dL/da)",
             POSTED.format("004"),
             "above",
-            error_without_slope,
+            wrong_deltas.error_without_slope,
             has_no_parts,
         ),
         "bias_grad_mean_instead_of_sum": Defect(
@@ -322,59 +141,59 @@ DEFECTS: Mapping[str, Defect] = MappingProxyType(
             "db = 1/m sum delta  for  sum delta",
             SEEN,
             "any",
-            _bias_mean,
-            _no_bias,
+            wrong_deltas.bias_mean,
+            wrong_deltas.no_bias,
         ),
         "missing_batch_mean": Defect(
             "The 1/m of the loss is left out of the gradients.",
             "dW = delta x^T  for  1/m delta x^T",
             SEEN,
             "output",
-            _scaled_delta(lambda layer: float(layer.samples)),
-            _sums_over_samples,
+            wrong_deltas.scaled_delta(lambda layer: float(layer.samples)),
+            wrong_deltas.sums_over_samples,
         ),
         "extra_batch_mean": Defect(
             "The gradients are divided by m once more than the loss.",
             "dW = 1/m^2 delta x^T  for  1/m delta x^T",
             SEEN,
             "output",
-            _scaled_delta(lambda layer: 1.0 / layer.samples),
+            wrong_deltas.scaled_delta(lambda layer: 1.0 / layer.samples),
         ),
         "sign_error": Defect(
             "dW and db have the wrong sign.",
             "dW = -delta x^T  for  delta x^T",
             SEEN,
             "any",
-            _sign_error,
+            wrong_deltas.sign_error,
         ),
         "weights_updated_before_backprop": Defect(
             "A layer is stepped before the layers below use it: (W - lr dW)^T delta for W^T delta.",
             "dL/dx = (W - lr dW)^T delta  for  W^T delta",
             SEEN,
             "above",
-            _weights_updated_first,
-            _not_plain_sgd,
+            wrong_deltas.weights_updated_first,
+            wrong_deltas.not_plain_sgd,
         ),
         "inplace_derivative_overwrites_cache": Defect(
             "The slope helper writes over the cached a, which the layer above reads for its dW.",
             "dW = delta f'(z)^T  for  delta a^T",
             f"{POSTED.format('000')}, with its statements in another order",
             "hidden",
-            _slope_into_cache,
+            wrong_slopes.slope_into_cache,
         ),
         "inplace_derivative_after_use": Defect(
             "The slope helper writes over the cached a after the layer above has read it.",
             "a = f'(z)  once  dW = delta a^T  is taken",
             POSTED.format("000"),
             "hidden",
-            slope_into_cache_late,
+            wrong_slopes.slope_into_cache_late,
         ),
         "cache_used_twice": Defect(
             "Backprop goes twice through one forward pass, and the second gradients are used.",
             "dW = delta a'^T  for  delta a^T,  a' what a first pass backward has left of a",
             f"{POSTED.format('000')}, in code that is not shown",
             "output",
-            backward_twice,
+            wrong_deltas.backward_twice,
         ),
     }
 )

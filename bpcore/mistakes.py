@@ -1,4 +1,4 @@
-"""The wrong rules behind the catalogue of defects, written so that several compose.
+"""What the wrong rules of the catalogue are made of, in parts, so that several compose.
 
 A slope and an output delta are taken apart here into what a program can get wrong each for itself:
 whose slope it is, by which formula, of which array; and, of the output delta, the gradient of the
@@ -7,17 +7,21 @@ loss and the slope of the unit, whose product the healthy path writes in a short
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bpcore.activations import ACTIVATIONS, Activation, Array, ones
-from bpcore.rules import Rule, Rules, backward_below
+from bpcore.rules import Rule, Rules
 
 if TYPE_CHECKING:
     from bpcore.spec import StackSpec
     from bpcore.stack import Layer
+
+# From the right rules of a layer to the wrong ones.
+Replace = Callable[[Rules, "Layer", "StackSpec"], Rules]
 
 # The other function whose slope is most often left standing: people who switch from tanh to ReLU
 # or back change one of the two passes.
@@ -122,66 +126,3 @@ def other_activation(layer: Layer, spec: StackSpec) -> Activation:
     """Return the wrong function whose slope this layer is given."""
     name = spec.output if layer.number == spec.layers else spec.activation
     return ACTIVATIONS[OTHER_ACTIVATION.get(name, USUAL_OTHER)]
-
-
-def one_at_kink(rules: Rules, layer: Layer, spec: StackSpec) -> Rules:  # noqa: ARG001
-    """Let the slope at the kink be 1, as `grad[z < 0] = 0` does."""
-    [kink] = ACTIVATIONS[spec.activation].kinks
-
-    def slope(layer: Layer, out: Array) -> None:
-        rules.slope(layer, out)
-        np.copyto(out, 1.0, where=layer.z == kink)
-
-    return replace(rules, slope=slope)
-
-
-def error_without_slope(rules: Rules, layer: Layer, spec: StackSpec) -> Rules:
-    """Propagate `dL/da` of the layer where `dL/dz` belongs; its own gradients stay right."""
-    error: list[Array] = []
-    top = layer.number == spec.layers
-
-    def keep(values: Array) -> None:
-        if not error:
-            error.append(np.empty_like(values))
-        np.copyto(error[0], values)
-
-    def output_delta(layer: Layer, out: Array) -> None:
-        output_delta_in_parts(rules, spec).gradient(layer, out)
-        keep(out)
-        rules.output_delta(layer, out)
-
-    def through_activation(layer: Layer, out: Array) -> None:
-        keep(out)
-        rules.through_activation(layer, out)
-
-    def propagate(layer: Layer, out: Array) -> None:
-        delta = layer.delta_units
-        layer.delta_units = error[0][:, : layer.units]
-        rules.propagate(layer, out)
-        layer.delta_units = delta
-
-    if top:
-        return replace(rules, output_delta=output_delta, propagate=propagate)
-    return replace(rules, through_activation=through_activation, propagate=propagate)
-
-
-def slope_into_cache_late(rules: Rules, layer: Layer, spec: StackSpec) -> Rules:  # noqa: ARG001
-    """Write the slope over `a` after the layer above took its dW from it: the write is not felt."""
-
-    def weight_grad(layer: Layer, out: Array) -> None:
-        rules.weight_grad(layer, out)
-        layer.rules.slope(layer, layer.scratch)
-        layer.a_units[:] = layer.scratch[:, : layer.units]
-
-    return replace(rules, weight_grad=weight_grad)
-
-
-def backward_twice(rules: Rules, layer: Layer, spec: StackSpec) -> Rules:  # noqa: ARG001
-    """Go back once for nothing, then again through whatever the first pass left in the buffers."""
-
-    def output_delta(layer: Layer, out: Array) -> None:
-        rules.output_delta(layer, out)
-        backward_below(layer)
-        rules.output_delta(layer, out)
-
-    return replace(rules, output_delta=output_delta)

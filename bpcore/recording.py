@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,42 @@ from bpcore.stack import Network, views
 
 if TYPE_CHECKING:
     from bpcore.spec import Data, StackSpec
+
+
+def epochs_to_record(record: str | Sequence[int], epochs: int) -> tuple[int, ...]:
+    """Return the epochs at which to measure; the start (0) and the end (`epochs`) always are.
+
+    Args:
+        record: `"log:N"` for N log-spaced ones (fewer where they coincide), `"every"` or
+            `"every:N"`, `"last:N"` for the last N, `"ends"`, or a list of epochs.
+        epochs: length of the training.
+
+    Raises:
+        ValueError: the text is none of these, or an epoch lies outside.
+    """
+    if not isinstance(record, str):
+        chosen = list(record)
+        if not all(isinstance(e, int) and 0 <= e <= epochs for e in chosen):
+            msg = f"`record` must list whole epochs from 0 to {epochs}; got {chosen}."
+            raise ValueError(msg)
+        return tuple(sorted({0, epochs, *chosen}))
+    kind, _, count = record.partition(":")
+    n = int(count) if count.isdigit() and int(count) > 0 else None
+    if kind == "log" and n:
+        spaced = np.rint(np.geomspace(1, max(epochs, 1), n)).astype(int)
+    elif kind == "every" and (n or not count):
+        spaced = np.arange(0, epochs, n or 1)
+    elif kind == "last" and n:
+        spaced = np.arange(max(epochs - n + 1, 0), epochs)
+    elif record == "ends":
+        spaced = np.arange(0)
+    else:
+        msg = (
+            "`record` must be log:N, every, every:N, last:N, ends or a list of epochs, "
+            f"N a positive number; got {record}."
+        )
+        raise ValueError(msg)
+    return tuple(sorted({0, epochs, *(int(e) for e in spaced if e <= epochs)}))
 
 
 class Recorder:

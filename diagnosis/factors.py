@@ -12,7 +12,7 @@ from diagnosis.groups import Group
 from diagnosis.model import Model
 from diagnosis.operators import Op
 from diagnosis.reasons import ONE_NUMBER, Factor, is_close, is_one, mean_of_all, named
-from diagnosis.search import MARGIN, State, cost_of
+from diagnosis.states import MARGIN, State, cost_of
 
 CLOSE = 2e-6
 

@@ -11,6 +11,10 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from diagnosis.answer import Answer
 
 EXAMPLE = Path(__file__).resolve().parent / "examples" / "wrong_slope.py"
 
@@ -74,7 +78,6 @@ def main(arguments: list[str] | None = None) -> int:
 
         _print(TEMPLATE.removesuffix("\n"))
         return 0
-    from diagnosis import report
     from diagnosis.diagnose import diagnose_file
 
     if wrong := _refused(options):
@@ -90,25 +93,34 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("Interrupted.\n")
         return 130
+    _show(answer, options)
+    if options.html and not _written(answer, Path(options.html)):
+        return 2
+    return answer.status
+
+
+def _show(answer: Answer, options: argparse.Namespace) -> None:
+    from diagnosis import report
+
     if options.json:
         _print(json.dumps(answer.as_dict(), indent=2))
-    elif options.markdown:
-        _print(report.markdown(answer))
     else:
-        _print(report.text(answer))
-    if options.html:
-        from diagnosis.page import page
+        _print(report.markdown(answer) if options.markdown else report.text(answer))
 
-        try:
-            Path(options.html).write_text(page(answer), encoding="utf-8")
-        except OSError as error:
-            sys.stderr.write(
-                f"`--html` must be a file that can be written; got {options.html}: "
-                f"{error.strerror}.\n"
-            )
-            return 2
-        sys.stderr.write(f"Written: {options.html}\n")
-    return answer.status
+
+def _written(answer: Answer, path: Path) -> bool:
+    """Write the page; say what is wrong where that cannot be done."""
+    from diagnosis.page import page
+
+    try:
+        path.write_text(page(answer), encoding="utf-8")
+    except OSError as error:
+        sys.stderr.write(
+            f"`--html` must be a file that can be written; got {path}: {error.strerror}.\n"
+        )
+        return False
+    sys.stderr.write(f"Written: {path}\n")
+    return True
 
 
 def _refused(options: argparse.Namespace) -> str:

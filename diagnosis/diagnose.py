@@ -15,10 +15,10 @@ from diagnosis.errors import SubjectFailed
 from diagnosis.evidence import gathered
 from diagnosis.gradient import RELATIVE, ArrayCheck, by_model, tolerance_of
 from diagnosis.identify import Identifier
-from diagnosis.mending import mended_curves, without_curves
 from diagnosis.model import Model
 from diagnosis.online import Online, steps_after_each_sample
 from diagnosis.probing import Probes
+from diagnosis.repaired import mended_curves, without_curves
 from diagnosis.sample_counts import with_fewer_samples
 from diagnosis.state import check_state
 from diagnosis.subject import Subject, given, opened

@@ -13,7 +13,7 @@ from diagnosis.layer_grads import bias_grads, weight_grads
 from diagnosis.matching import Match, match
 from diagnosis.model import Model
 from diagnosis.operators import Arrays, Op, Signal, outer
-from diagnosis.states import MARGIN
+from diagnosis.search_state import MARGIN
 
 LEFT_OUT = 1e-6
 

@@ -56,11 +56,14 @@ def steps_after_each_sample(subject: Subject, model: Model, probes: Probes) -> O
     samples = max(model.factors)
     if samples > MOST or not _right(single):
         return None
-    start = Point({n: np.asarray(a, float) for n, a in subject.params.items()},
-                  subject.X, subject.Y)  # fmt: skip
+    params = {n: np.asarray(a, float) for n, a in subject.params.items()}
+    start = Point(params, subject.X, subject.Y)
     given = subject.try_grads(start)
-    if given is None:
-        return None
+    return None if given is None else _fitted(model, start, given, samples)
+
+
+def _fitted(model: Model, start: Point, given: Mapping[str, Array], samples: int) -> Online | None:
+    """Fit the step size to the author's gradients at the start."""
     goal = _flat(given)
 
     def left(rate: float) -> Array:

@@ -23,7 +23,7 @@ from diagnosis.model import Model
 from diagnosis.norm_deltas import through_norm, without_paths
 from diagnosis.operators import Signal
 from diagnosis.output_deltas import output_signals
-from diagnosis.states import MARGIN, State, cost_of, longer, pruned
+from diagnosis.search_state import MARGIN, State, cost_of, longer, pruned
 
 TRIED = 260
 TWICE = 1.4
@@ -99,17 +99,9 @@ class Search:
             for extended in self._completed(k, state, usable, W, b):
                 found.append(extended)
                 bound = min(bound, self._own_cost(state, extended) + MARGIN)
-        least = 1 if self.groups[0].db[k] is None else 2
-        for signal in left[:TRIED]:
-            if (
-                signal.cost > TWICE
-                or signal.cost + least > bound
-                or time.process_time() > self.deadline
-            ):
-                break
-            for extended in self._wrong_both(k, state, signal):
-                found.append(extended)
-                bound = min(bound, self._own_cost(state, extended) + MARGIN)
+        for extended in self._from_neither(k, state, left, bound):
+            found.append(extended)
+            bound = min(bound, self._own_cost(state, extended) + MARGIN)
         if not found or bound > 2 * UNEXPLAINED:
             right = next((s for s in signals if not s.ops), signals[0])
             found.append(
@@ -122,6 +114,22 @@ class Search:
                 )
             )
         return [s for s in found if self._own_cost(state, s) <= bound and s.cost <= most]
+
+    def _from_neither(
+        self, k: int, state: State | None, left: Sequence[Signal], bound: float
+    ) -> Iterable[State]:
+        """Explain the layer from deltas of which neither dW nor db follows as it should."""
+        least = 1 if self.groups[0].db[k] is None else 2
+        for signal in left[:TRIED]:
+            if (
+                signal.cost > TWICE
+                or signal.cost + least > bound
+                or time.process_time() > self.deadline
+            ):
+                return
+            for extended in self._wrong_both(k, state, signal):
+                yield extended
+                bound = min(bound, self._own_cost(state, extended) + MARGIN)
 
     def _is_known(self, signal: Signal, seen: set[tuple[float, ...]]) -> bool:
         """Whether a cheaper signal has the same numbers, and there is no other word for them."""

@@ -10,6 +10,10 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from diagnosis.answer import Answer
 
 from sweeps.pipes import outlive_readers
 
@@ -68,7 +72,6 @@ def main(arguments: list[str] | None = None) -> int:
 
         print(TEMPLATE.removesuffix("\n"))
         return 0
-    from diagnosis import report
     from diagnosis.diagnose import diagnose_file
 
     if wrong := _refused(options):
@@ -84,25 +87,34 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("Interrupted.\n")
         return 130
+    _show(answer, options)
+    if options.html and not _written(answer, Path(options.html)):
+        return 2
+    return answer.status
+
+
+def _show(answer: Answer, options: argparse.Namespace) -> None:
+    from diagnosis import report
+
     if options.json:
         print(json.dumps(answer.as_dict(), indent=2))
-    elif options.markdown:
-        print(report.markdown(answer))
     else:
-        print(report.text(answer))
-    if options.html:
-        from diagnosis.page import page
+        print(report.markdown(answer) if options.markdown else report.text(answer))
 
-        try:
-            Path(options.html).write_text(page(answer), encoding="utf-8")
-        except OSError as error:
-            sys.stderr.write(
-                f"`--html` must be a file that can be written; got {options.html}: "
-                f"{error.strerror}.\n"
-            )
-            return 2
-        sys.stderr.write(f"Written: {options.html}\n")
-    return answer.status
+
+def _written(answer: Answer, path: Path) -> bool:
+    """Write the page; say what is wrong where that cannot be done."""
+    from diagnosis.page import page
+
+    try:
+        path.write_text(page(answer), encoding="utf-8")
+    except OSError as error:
+        sys.stderr.write(
+            f"`--html` must be a file that can be written; got {path}: {error.strerror}.\n"
+        )
+        return False
+    sys.stderr.write(f"Written: {path}\n")
+    return True
 
 
 def _refused(options: argparse.Namespace) -> str:

@@ -9,7 +9,7 @@ from diagnosis.factors import Explained
 from diagnosis.gradient import ArrayCheck
 from diagnosis.model import Model
 from diagnosis.operators import Op
-from diagnosis.search import MARGIN
+from diagnosis.search_state import MARGIN
 from diagnosis.views import LayerViews
 
 DOUBT = 4.6

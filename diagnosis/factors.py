@@ -11,10 +11,11 @@ import numpy as np
 from diagnosis.groups import Group
 from diagnosis.model import Model
 from diagnosis.operators import Op
-from diagnosis.reasons import ONE_NUMBER, Factor, is_close, is_one, mean_of_all, named
-from diagnosis.search import MARGIN, State, cost_of
+from diagnosis.reasons import ONE_NUMBER, TWO, Factor, is_close, is_one, mean_of_all, named
+from diagnosis.search_state import MARGIN, State, cost_of
 
 CLOSE = 2e-6
+CHAINS = 400
 
 
 @dataclass(frozen=True)
@@ -70,61 +71,79 @@ def split(model: Model, groups: Sequence[Group], state: State) -> list[Explained
     Returns:
         The cheapest, and others that cost hardly more.
     """
-    layers = len(model.layout.layers)
-    pairs = [(state.W[k].factors, b.factors if (b := state.b[k]) else None)
-             for k in range(layers - 1, -1, -1)]  # fmt: skip
-    samples, widths = [g.samples for g in groups], model.layout.widths
-    averaged = _averaged(groups)
-    snapped = any(op.free for op in state.all_ops)
+    factors = [(W.factors, b.factors if b else None)
+                  for W, b in zip(reversed(state.W), reversed(state.b), strict=True)]  # fmt: skip
+    scaling = _Scaling(
+        state, [g.samples for g in groups], model.layout.widths, _averaged(groups), factors
+    )
     penalty_ops = tuple(_penalties(model, state))
-    fresh = {op.layer for op in state.ops if op.word == "upstream_discarded"}
-    one: Factor = (1.0,) * len(groups)
     made = []
-    for chain in itertools.islice(_chains(pairs, len(groups)), 400):
-        before = one
-        ops: list[Op] = []
-        means: dict[int, Op] = {}
-        for i, scale in enumerate(chain):
-            k = layers - 1 - i
-            if k in fresh:
-                # This delta does not come from above; m may or may not be in it.
-                free = [one, tuple(1 / m for m in samples)]
-                before = next((f for f in free if is_one(_over(scale, f))), one)
-            ops += _ops(
-                _over(scale, before), k, "delta", samples, widths, averaged, snapped and not i
-            )
-            for factor, place in zip(pairs[i], ("W", "b"), strict=True):
-                if factor is None:
-                    continue
-                own = _over(factor, scale)
-                mean = mean_of_all(state.b[k], own, samples, widths[k + 1])
-                if place == "b" and mean is not None:
-                    means[k] = mean
-                else:
-                    ops += _ops(own, k, place, samples, widths, averaged, False)
-            before = scale
-        own_ops = (means.get(op.layer, op) if op.word == ONE_NUMBER else op for op in state.all_ops)
-        every = (*own_ops, *ops, *penalty_ops)
+    for chain in itertools.islice(_chains(factors, len(groups)), CHAINS):
+        every = (*scaling.ops(chain), *penalty_ops)
         made.append(Explained(every, cost_of(every) + 2.5 * state.lost, state))
     made.sort(key=lambda e: e.cost)
     return [e for e in made if e.cost <= made[0].cost + MARGIN]
 
 
-def _ops(
-    factor: Factor,
-    k: int,
-    place: str,
-    samples: Sequence[int],
-    widths: Sequence[int],
-    averaged: bool | None,
-    snapped: bool,
-) -> list[Op]:
-    if is_one(factor) or (snapped and any(is_close(factor, [v] * len(factor)) for v in (2.0, 0.5))):
-        return []
-    return [
-        Op(reason.word, k, place, reason.note, reason.cost, cure=reason.cure)
-        for reason in named(factor, samples, widths, averaged, place)
-    ]
+@dataclass(frozen=True)
+class _Scaling:
+    """The factors of a state's arrays, to be given reasons.
+
+    Attributes:
+        state: an explanation up to factors.
+        samples: of each group.
+        widths: of the layers.
+        averaged: whether the loss is a mean; None where that is not known.
+        factors: of dW and db of each layer, from the output down.
+    """
+
+    state: State
+    samples: Sequence[int]
+    widths: Sequence[int]
+    averaged: bool | None
+    factors: Sequence[tuple[Factor | None, Factor | None]]
+
+    def ops(self, chain: Sequence[Factor]) -> list[Op]:
+        """Return all mistakes, with deltas scaled as a chain says, from the output down."""
+        snapped = any(op.free for op in self.state.all_ops)
+        before: Factor = (1.0,) * len(self.samples)
+        found: list[Op] = []
+        means: dict[int, Op] = {}
+        for i, (scale, pair) in enumerate(zip(chain, self.factors, strict=True)):
+            k = len(chain) - 1 - i
+            own = _over(scale, self._from_above(k, scale, before))
+            if not (snapped and not i and any(is_close(own, [v] * len(own)) for v, _ in TWO)):
+                found += self._reasons(own, k, "delta")
+            for factor, place in zip(pair, ("W", "b"), strict=True):
+                if factor is None:
+                    continue
+                own = _over(factor, scale)
+                mean = mean_of_all(self.state.b[k], own, self.samples, self.widths[k + 1])
+                if place == "b" and mean is not None:
+                    means[k] = mean
+                else:
+                    found += self._reasons(own, k, place)
+            before = scale
+        given = [means.get(op.layer, op) if op.word == ONE_NUMBER else op
+                 for op in self.state.all_ops]  # fmt: skip
+        return [*given, *found]
+
+    def _from_above(self, k: int, scale: Factor, before: Factor) -> Factor:
+        """Return the factor with which the delta of layer k comes from the one above."""
+        if not any(op.word == "upstream_discarded" and op.layer == k for op in self.state.ops):
+            return before
+        # This delta does not come from above; m may or may not be in it.
+        one = (1.0,) * len(self.samples)
+        free = [one, tuple(1 / m for m in self.samples)]
+        return next((f for f in free if is_one(_over(scale, f))), one)
+
+    def _reasons(self, factor: Factor, k: int, place: str) -> list[Op]:
+        if is_one(factor):
+            return []
+        return [
+            Op(reason.word, k, place, reason.note, reason.cost, cure=reason.cure)
+            for reason in named(factor, self.samples, self.widths, self.averaged, place)
+        ]
 
 
 def _averaged(groups: Sequence[Group]) -> bool | None:

@@ -28,56 +28,59 @@ def incoming(
     model: Model, groups: Sequence[Group], above: Above, k: int
 ) -> list[tuple[tuple[Op, ...], list[Arrays], tuple[float, ...]]]:
     """Return candidates for dL/da of layer k: what is wrong, and one or more arrays to combine."""
-    top = k + 1 == len(model.layout.layers) - 1
-    W = [g.batch.W[k + 1] for g in groups]
-    back = _propagated(above.delta, W)
+    back = _propagated(above.delta, [g.batch.W[k + 1] for g in groups])
+    steps = _propagated(above.delta, [g.dW[k + 1] for g in groups])
+    stepped = Op(
+        "weights_updated_before_backprop", k, "delta", "the weights above were stepped first"
+    )
     found: list[tuple[tuple[Op, ...], list[Arrays], tuple[float, ...]]] = [((), [back], (1.0,))]
+    found += [((op,), [a], (1.0,)) for op, a in _without_slope(model, groups, above, k)]
+    found += [((op,), [a], (1.0,)) for op, a in _without_weights(groups, above, k)]
+    found.append(((stepped,), [back, [-d for d in steps]], (1.0, 0.0)))
+    found += [((op,), [a], (1.0,)) for op, a in _by_other_matrices(model, groups, above, steps, k)]
+    return found
 
-    def add(word: str, note: str, *arrays: Arrays | None, cost: float = 1.0) -> None:
-        if all(a is not None for a in arrays):
-            op = Op(word, k, "delta", note, cost)
-            found.append(
-                ((op,), [a for a in arrays if a is not None], (1.0, *[0.0] * (len(arrays) - 1)))
-            )
 
-    missing = "missing_output_derivative" if top else "missing_hidden_derivative"
-    carried = "what is taken through the weights is dL/da of the layer above, without its slope"
-    if not same(above.pre, above.delta):
-        add(missing, carried, _propagated(above.pre, W))
+def _without_slope(
+    model: Model, groups: Sequence[Group], above: Above, k: int
+) -> Iterator[tuple[Op, Arrays]]:
+    if same(above.pre, above.delta):
+        return
+    top = k + 1 == len(model.layout.layers) - 1
+    word = "missing_output_derivative" if top else "missing_hidden_derivative"
+    note = "what is taken through the weights is dL/da of the layer above, without its slope"
+    yield Op(word, k, "delta", note), _propagated(above.pre, [g.batch.W[k + 1] for g in groups])
+
+
+def _without_weights(groups: Sequence[Group], above: Above, k: int) -> Iterator[tuple[Op, Arrays]]:
     width = groups[0].true.A[k + 1].shape[2]
-    error = error_of(groups)
     for values, text in (
         (above.delta, "the delta of the layer above"),
         (above.pre, "dL/da of the layer above"),
         (above.out_delta, "the output delta"),
         (above.out_pre, "dL/da"),
-        (error, "the output error"),
+        (error_of(groups), "the output error"),
     ):
-        add("hidden_delta_skips_weights", f"{text} is used as it is", _widened(values, width))
-    steps = [g.dW[k + 1] for g in groups]
-    add(
-        "weights_updated_before_backprop",
-        "the weights above were stepped first",
-        back,
-        [-d for d in _propagated(above.delta, steps)],
-    )
-    add(
-        "backprop_through_wrong_matrix",
-        "taken through the gradient of the weights",
-        _propagated(above.delta, steps),
-    )
+        made = _widened(values, width)
+        if made is not None:
+            note = f"{text} is used as it is"
+            yield Op("hidden_delta_skips_weights", k, "delta", note), made
+
+
+def _by_other_matrices(
+    model: Model, groups: Sequence[Group], above: Above, steps: Arrays, k: int
+) -> Iterator[tuple[Op, Arrays]]:
+    word = "backprop_through_wrong_matrix"
+    yield Op(word, k, "delta", "taken through the gradient of the weights"), steps
+    width = groups[0].true.A[k + 1].shape[2]
     for j in range(len(model.layout.layers)):
         for transposed in (True, False):
             if j == k + 1 and transposed:
                 continue
-            text = f"taken through W{j + 1}{' transposed' if not transposed else ''}"
-            add(
-                "backprop_through_wrong_matrix",
-                text,
-                _through(above.delta, [g.batch.W[j] for g in groups], transposed, width),
-                cost=1.0 if j == k + 1 else 1.1,
-            )
-    return found
+            made = _through(above.delta, [g.batch.W[j] for g in groups], transposed, width)
+            if made is not None:
+                note = f"taken through W{j + 1}{' transposed' if not transposed else ''}"
+                yield Op(word, k, "delta", note, 1.0 if j == k + 1 else 1.1), made
 
 
 def _propagated(delta: Arrays, W: Arrays) -> Arrays:

@@ -23,7 +23,7 @@ WIDE, UNEVEN = 15.0, 30.0
 Mend = Callable[[Case], "tuple[Finding, Run | None] | None"]
 
 
-def mended(case: Case, answer: Answer) -> Iterator[Finding]:
+def first_that_helps(case: Case, answer: Answer) -> Iterator[Finding]:
     """Yield the first fault whose mending makes training work."""
     for mend in MENDS:
         hit = mend(case)
@@ -86,7 +86,7 @@ def _step(case: Case) -> tuple[Finding, Run | None] | None:
     if rate is None:
         return None
     first = case.train(**_one_step(case)) if _one_step(case) else None
-    wrong = first is not None and _uphill(case, first, rate[2])
+    wrong = first is not None and _uphill(case, first)
     plain = _descended(case, rate[2])
     if not worse(case, plain) and not (wrong and plain is not None):
         return None
@@ -104,7 +104,7 @@ def _one_step(case: Case) -> dict[str, Any]:
     return {"settings": {name: 1}} if name else {}
 
 
-def _uphill(case: Case, first: Run, rate: float) -> bool:  # noqa: ARG001
+def _uphill(case: Case, first: Run) -> bool:
     grads = case.subject.try_grads(case.subject.start)
     if grads is None:
         return False
@@ -209,5 +209,5 @@ def _died(case: Case) -> tuple[Finding, Run | None] | None:
     return found, None
 
 
-# What is likelier, and leaves less to chance, before what many a fault would give way to.
+# The first that helps is named.
 MENDS: tuple[Mend, ...] = (_log, _step, _inputs, _init, _slower, _faster, _died)

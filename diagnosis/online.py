@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from diagnosis.calls import Array, Point
-from diagnosis.groups import Group
+from diagnosis.groups import Group, single_samples
 from diagnosis.matching import EXACT
 from diagnosis.model import Model
-from diagnosis.probing import part
+from diagnosis.probing import Probes, part
 from diagnosis.subject import Subject
 
 MOST = 64
@@ -33,28 +33,37 @@ class Online:
     errors: Mapping[str, float]
 
 
-def steps_after_each_sample(subject: Subject, model: Model, single: Group) -> Online | None:
+def steps_after_each_sample(subject: Subject, model: Model, probes: Probes) -> Online | None:
     """Return the step size with which single right steps, one after another, give `grads`.
 
     Steps so small that they change nothing are none: what is then returned is a plain sum of
     gradients, which has to be the gradient of the loss like any other.
 
     Args:
-        subject: whose gradient is right for single samples and wrong for all.
-        model: with its factor for one sample.
-        single: points of one sample; only their author's gradients are used.
+        subject: whose gradient is wrong for all samples together.
+        model: that reproduces its loss.
+        probes: where to look at single samples.
 
     Returns:
         None if there is no such step size, or it cannot be told from zero.
     """
+    if model.penalties or model.masks or model.norms:
+        return None
+    found = single_samples(model, subject, probes, EXACT)
+    if found is None:
+        return None
+    model, single = found
     samples = max(model.factors)
     if samples > MOST or not _right(single):
         return None
-    start = Point({n: np.asarray(a, float) for n, a in subject.params.items()},
-                  subject.X, subject.Y)  # fmt: skip
+    params = {n: np.asarray(a, float) for n, a in subject.params.items()}
+    start = Point(params, subject.X, subject.Y)
     given = subject.try_grads(start)
-    if given is None:
-        return None
+    return None if given is None else _fitted(model, start, given, samples)
+
+
+def _fitted(model: Model, start: Point, given: Mapping[str, Array], samples: int) -> Online | None:
+    """Fit the step size to the author's gradients at the start."""
     goal = _flat(given)
 
     def left(rate: float) -> Array:

@@ -84,21 +84,11 @@ def completed(
         masks: dropout masks seen.
         norm_eps: what a batch norm adds to the variance, where there is one.
     """
-    Q, what = penalty_columns(batch)
-    fitting = Fitting(y, Q, exact)
-    fit = fitting.fit(head, z, batch.Y)
-    sizes = np.linalg.norm(Q, axis=0)[: len(fit.penalties)]
-    scale = np.max(np.abs(fit.penalties * sizes), initial=0.0)
-    floor = 1e-8 * float(np.linalg.norm(fitting.goal(head)))
-    penalties = tuple(
-        Penalty(layer, part, power, float(r))
-        for (layer, part, power), r, q in zip(what, fit.penalties, sizes, strict=False)
-        if abs(r * q) > max(floor, 1e-6 * scale)
-    )
+    factors, penalties = _fitted(head, batch, y, z, exact)
     hidden = range(len(layout.layers) - 1)
     return Model(
         layout, partial.names, partial.units, head.output, OUTPUTS[head.output],
-        head.loss_name, head.loss, {batch.samples: fit.core}, penalties, head.rooted,
+        head.loss_name, head.loss, {batch.samples: factors}, penalties, head.rooted,
         masks={
             k: mask
             for k in hidden
@@ -106,3 +96,20 @@ def completed(
         },
         norms={k: Norm(norm_eps) for k in hidden if layout.layers[k].scale is not None},
     )  # fmt: skip
+
+
+def _fitted(
+    head: Head, batch: Batch, y: Array, z: Array, exact: float
+) -> tuple[Array, tuple[Penalty, ...]]:
+    """Return the factors of the loss's terms, and the penalties that are no rounding."""
+    Q, what = penalty_columns(batch)
+    fitting = Fitting(y, Q, exact)
+    fit = fitting.fit(head, z, batch.Y)
+    sizes = np.linalg.norm(Q, axis=0)[: len(fit.penalties)]
+    scale = np.max(np.abs(fit.penalties * sizes), initial=0.0)
+    floor = 1e-8 * float(np.linalg.norm(fitting.goal(head)))
+    return fit.core, tuple(
+        Penalty(layer, part, power, float(r))
+        for (layer, part, power), r, q in zip(what, fit.penalties, sizes, strict=False)
+        if abs(r * q) > max(floor, 1e-6 * scale)
+    )

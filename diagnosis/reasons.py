@@ -54,39 +54,63 @@ def named(
         averaged: whether the loss is a mean over samples; None where that is not known.
         place: "delta", "W" or "b".
     """
-    m = [float(s) for s in samples]
     if all(f < 0 for f in factor):
         yield Reason("sign_error", "", 1.0)
         factor = tuple(-f for f in factor)
         if is_one(factor):
             return
-    bias = place == "b"
+    m = [float(s) for s in samples]
+    yield from (
+        _m_or_two(factor, m, averaged, place)
+        or _a_divisor(factor, m, widths, place)
+        or _m_and_two(factor, m, averaged, place)
+        or _any(factor, place)
+    )
+
+
+def _cost(place: str) -> float:
     # A factor on dW alone is less likely than one on db alone.
-    cost = 1.05 if place == "W" else 1.0
-    times_m = _times_m(factor, m, averaged, bias, cost)
+    return 1.05 if place == "W" else 1.0
+
+
+def _m_or_two(
+    factor: Factor, m: Sequence[float], averaged: bool | None, place: str
+) -> list[Reason]:
+    times_m = _times_m(factor, m, averaged, place)
     if times_m:
-        yield times_m
-        return
+        return [times_m]
+    word = "bias_grad_wrong_formula" if place == "b" else "loss_gradient_mismatch"
+    return [
+        Reason(word, f"{text} the right one", _cost(place) + 0.1)
+        for two, text in TWO
+        if is_close(factor, [two] * len(m))
+    ]
+
+
+def _m_and_two(
+    factor: Factor, m: Sequence[float], averaged: bool | None, place: str
+) -> list[Reason]:
     for two, text in TWO:
-        if is_close(factor, [two] * len(m)):
-            word = "bias_grad_wrong_formula" if bias else "loss_gradient_mismatch"
-            yield Reason(word, f"{text} the right one", cost + 0.1)
-            return
-    divided = _divided(factor, m, widths)
-    if divided:
-        word = "bias_grad_wrong_formula" if bias else "wrong_batch_size"
-        yield Reason(word, divided, cost)
-        return
-    for two, text in TWO:
-        times_m = _times_m(tuple(f / two for f in factor), m, averaged, bias, cost)
+        times_m = _times_m(tuple(f / two for f in factor), m, averaged, place)
         if times_m:
-            yield times_m
-            yield Reason("loss_gradient_mismatch", f"{text} the right one besides", cost)
-            return
-    if bias:
-        yield Reason("bias_grad_wrong_formula", f"{factor[0]:.6g} times the right one", 1.3)
-    else:
-        yield Reason("unexplained", f"{factor[0]:.6g} times the right one", 2.0)
+            note = f"{text} the right one besides"
+            return [times_m, Reason("loss_gradient_mismatch", note, _cost(place))]
+    return []
+
+
+def _a_divisor(
+    factor: Factor, m: Sequence[float], widths: Sequence[int], place: str
+) -> list[Reason]:
+    divided = _divided(factor, m, widths)
+    word = "bias_grad_wrong_formula" if place == "b" else "wrong_batch_size"
+    return [Reason(word, divided, _cost(place))] if divided else []
+
+
+def _any(factor: Factor, place: str) -> list[Reason]:
+    note = f"{factor[0]:.6g} times the right one"
+    if place == "b":
+        return [Reason("bias_grad_wrong_formula", note, 1.3)]
+    return [Reason("unexplained", note, 2.0)]
 
 
 # Of a bias: whether the loss is a mean (None: not known), and whether db is too large by m, to what
@@ -110,17 +134,18 @@ OF_A_BIAS: Mapping[tuple[bool | None, bool], tuple[str, str]] = MappingProxyType
 
 
 def _times_m(
-    factor: Factor, m: Sequence[float], averaged: bool | None, bias: bool, cost: float
+    factor: Factor, m: Sequence[float], averaged: bool | None, place: str
 ) -> Reason | None:
     for values, large in ((m, True), ([1 / s for s in m], False)):
         if not is_close(factor, values):
             continue
-        if bias:
+        if place == "b":
             note, cure = OF_A_BIAS[averaged, large]
-            return Reason("bias_grad_mean_instead_of_sum", note, cost, cure)
+            return Reason("bias_grad_mean_instead_of_sum", note, _cost(place), cure)
         if large:
-            return Reason("missing_batch_mean", "" if averaged else "m times the right one", cost)
-        return Reason("extra_batch_mean", "", cost)
+            note = "" if averaged else "m times the right one"
+            return Reason("missing_batch_mean", note, _cost(place))
+        return Reason("extra_batch_mean", "", _cost(place))
     return None
 
 

@@ -62,25 +62,7 @@ class Sandbox:
         ours["replies"], theirs["replies"] = os.pipe()
         theirs["life"], ours["life"] = os.pipe()
         self._fds = ours
-        settings = {
-            **theirs,
-            "home": str(Path(__file__).resolve().parents[1]),
-            "directory": self._directory.name,
-            "path": path,
-            "memory": memory,
-        }
-        # The source may be longer than an argument may be: it is the first message.
-        text = Path(self._directory.name) / "subject.json"
-        text.write_text(json.dumps({**settings, "source": source}), encoding="utf-8")
-        self._process = subprocess.Popen(  # noqa: S603 - this Python, on our own file
-            [sys.executable, "-W", "ignore", keeper.__file__, str(text)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            pass_fds=list(theirs.values()),
-            start_new_session=True,
-            env=_environment(),
-        )
+        self._process = self._started(theirs, source, path, memory)
         for fd in theirs.values():
             os.close(fd)
         self._drain = _Drain(self._process.stdout)
@@ -92,6 +74,30 @@ class Sandbox:
         except BaseException:
             self.close()
             raise
+
+    def _started(
+        self, pipes: dict[str, int], source: str, path: str, memory: int
+    ) -> subprocess.Popen[bytes]:
+        settings = {
+            **pipes,
+            "home": str(Path(__file__).resolve().parents[1]),
+            "directory": self._directory.name,
+            "path": path,
+            "memory": memory,
+            "source": source,
+        }
+        # The source may be longer than an argument may be, so it is handed over in a file.
+        text = Path(self._directory.name) / "subject.json"
+        text.write_text(json.dumps(settings), encoding="utf-8")
+        return subprocess.Popen(  # noqa: S603 - this Python, on our own file
+            [sys.executable, "-W", "ignore", keeper.__file__, str(text)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=list(pipes.values()),
+            start_new_session=True,
+            env=_environment(),
+        )
 
     @property
     def printed(self) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 
 from diagnosis import starts
 from diagnosis.answer import Answer, Curves, Finding
-from diagnosis.mends import log_of_zero, mended
+from diagnosis.mends import first_that_helps, log_of_zero
 from diagnosis.model import Model
 from diagnosis.probing import Probes
 from diagnosis.subject import Subject
@@ -29,7 +29,7 @@ def check_training(subject: Subject, model: Model | None, answer: Answer, probes
     if not found and not np.isfinite(start):
         found = [log_of_zero(f"At the start the loss is {start}.")]
     if not found and case is not None and fails(case):
-        found = list(mended(case, answer))
+        found = list(first_that_helps(case, answer))
     if found:
         answer.kind = "training"
         answer.findings += found

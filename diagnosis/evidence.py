@@ -1,0 +1,95 @@
+"""What the gradient check rests on: differences and the author's gradients, at points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+
+from diagnosis.calls import Array, Point
+from diagnosis.errors import SubjectFailed
+from diagnosis.gradient import (
+    ArrayCheck,
+    Slopes,
+    affordable,
+    choose,
+    compare,
+    slopes,
+    verdicts,
+)
+from diagnosis.probing import Probes
+from diagnosis.subject import Subject
+
+LATER = 15
+MODERATE = 5.0
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Numerical gradients, and the author's at the same points."""
+
+    taken: list[Slopes]
+    grads: list[dict[str, Array]]
+
+    @property
+    def rough(self) -> float:
+        """How far the loss is from smooth, of its own size."""
+        return max((t.rough for t in self.taken if np.isfinite(t.rough)), default=0.0)
+
+    def checks(self, params: Mapping[str, Array], tolerance: float) -> dict[str, ArrayCheck]:
+        """Compare both, array by array."""
+        pairs = [compare(g, t, tolerance) for g, t in zip(self.grads, self.taken, strict=True)]
+        return verdicts(pairs, {name: a.size for name, a in params.items()})
+
+
+def gathered(subject: Subject, probes: Probes, rng: Generator) -> Evidence:
+    """Take differences at points of order one, or near the start where there is no loss at those.
+
+    Raises:
+        SubjectFailed: the loss or a gradient is nowhere finite.
+    """
+    points = [probes.point(), probes.point(), _on_the_data(subject, probes)]
+    most = affordable(subject, points[0])
+    found = Evidence([], [])
+    for i, point in enumerate(points):
+        made = subject.try_grads(point)
+        if made is None:
+            continue
+        entries = choose(subject.params, most if not i else min(most, LATER), rng)
+        taken = slopes(subject, point, entries)
+        if np.isfinite(taken.loss):
+            found.taken.append(taken)
+            found.grads.append(made)
+    if not found.taken:
+        return _nearer(subject, rng)
+    for name in subject.params:
+        if not any(np.isfinite(made[name]).all() for made in found.grads):
+            msg = f"`grads` must return finite numbers; got NaN or infinity in {name}."
+            raise SubjectFailed(msg)
+    return found
+
+
+def _on_the_data(subject: Subject, probes: Probes) -> Point:
+    """Return a point with the author's inputs, unless they would saturate everything."""
+    X = np.asarray(subject.X, float)
+    return probes.point(inputs=bool(np.sqrt(np.mean(X**2)) > MODERATE))
+
+
+def _nearer(subject: Subject, rng: Generator) -> Evidence:
+    for scale in (0.1, 0.01, 0.0):
+        moved = {
+            name: np.asarray(a, float)
+            + scale * rng.standard_normal(a.shape) * max(float(np.std(a)), 1e-3)
+            for name, a in subject.params.items()
+        }
+        point = Point(moved, subject.X, subject.Y)
+        made = subject.try_grads(point)
+        if made is None:
+            continue
+        taken = slopes(subject, point, choose(subject.params, 40, rng))
+        if np.isfinite(taken.loss) and all(np.isfinite(g).all() for g in made.values()):
+            return Evidence([taken], [made])
+    msg = "The loss is not a finite number, neither at the start nor at weights of order one."
+    raise SubjectFailed(msg)

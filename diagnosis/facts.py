@@ -23,9 +23,10 @@ def findings(
 ) -> list[Finding]:
     """Name what one factor or a transpose explains; call the rest unexplained."""
     wrong = [name for name, check in checks.items() if not check.ok]
+    whole = _one_ratio([check.ratio for check in checks.values()])
     named: dict[tuple[str, str], dict[str, str]] = {}
     for name in wrong:
-        word, note, cure = _one_fact(subject, name, checks[name], taken, grads)
+        word, note, cure = _one_fact(subject, name, checks[name], taken, grads, whole=whole)
         named.setdefault((word, cure), {})[name] = note
     found = []
     for (word, cure), notes in named.items():
@@ -35,6 +36,12 @@ def findings(
             said = f"{said} {_where(checks)}".strip()
         found.append(Finding(word, tuple(notes), "an unknown layer", error, said, repair=cure))
     return found
+
+
+def _one_ratio(ratios: Sequence[float | None]) -> bool:
+    """Whether all arrays are the same number of times what they should be."""
+    known = [ratio for ratio in ratios if ratio is not None]
+    return len(known) == len(ratios) and bool(np.ptp(known) <= CLOSE * abs(known[0]))
 
 
 def _where(checks: Mapping[str, ArrayCheck]) -> str:
@@ -50,11 +57,15 @@ def _one_fact(
     check: ArrayCheck,
     taken: Sequence[Slopes],
     grads: Sequence[Mapping[str, Array]],
+    *,
+    whole: bool,
 ) -> tuple[str, str, str]:
-    samples = sorted(set(np.shape(subject.X)))
+    """Return a word, what it says, and what mends it if the word does not."""
+    # What X and Y have in common, if there is such a number: the others are widths.
+    samples = sorted(set(np.shape(subject.X)) & set(np.shape(subject.Y))) or np.shape(subject.X)
     bias = subject.params[name].ndim < 2 or 1 in subject.params[name].shape
     if check.ratio is not None:
-        for factor, word, note, cure in _known_ratios(samples, bias):
+        for factor, word, note, cure in _known_ratios(samples, bias and not whole, whole=whole):
             if abs(check.ratio - factor) <= CLOSE * abs(factor):
                 return word, note, cure
         return "unexplained", f"it is {check.ratio:.6g} times the true gradient", ""
@@ -63,13 +74,15 @@ def _one_fact(
     return "unexplained", "", ""
 
 
-def _known_ratios(samples: Sequence[int], bias: bool) -> list[tuple[float, str, str, str]]:
-    """Return factors, each with its word, what it says, and what mends it if the word does not."""
-    known = [
-        (-1.0, "sign_error", "it is minus the true gradient", ""),
-        (2.0, "loss_gradient_mismatch", "it is twice the true gradient", ""),
-        (0.5, "loss_gradient_mismatch", "it is half of the true gradient", ""),
-    ]
+def _known_ratios(
+    samples: Sequence[int], bias: bool, *, whole: bool
+) -> list[tuple[float, str, str, str]]:
+    known = [(-1.0, "sign_error", "it is minus the true gradient", "")]
+    if whole:  # of one array alone, a two does not come from the loss
+        known += [
+            (2.0, "loss_gradient_mismatch", "it is twice the true gradient", ""),
+            (0.5, "loss_gradient_mismatch", "it is half of the true gradient", ""),
+        ]
     for m in (float(s) for s in samples if s > 2):
         many = "bias_grad_mean_instead_of_sum" if bias else "missing_batch_mean"
         few = "bias_grad_mean_instead_of_sum" if bias else "extra_batch_mean"

@@ -59,7 +59,16 @@ def steps_after_each_sample(subject: Subject, model: Model, probes: Probes) -> O
     params = {n: np.asarray(a, float) for n, a in subject.params.items()}
     start = Point(params, subject.X, subject.Y)
     given = subject.try_grads(start)
-    return None if given is None else _fitted(model, start, given, samples)
+    online = None if given is None else _fitted(model, start, given, samples)
+    if online is None:
+        return None
+    # One number can be fitted to one; it must hold where it was not fitted too.
+    other = probes.point()
+    given = subject.try_grads(other)
+    if given is None:
+        return None
+    again = _differences(given, _sum(model, other, samples, online.rate))
+    return online if max(again.values()) <= CLOSE else None
 
 
 def _fitted(model: Model, start: Point, given: Mapping[str, Array], samples: int) -> Online | None:
@@ -70,14 +79,16 @@ def _fitted(model: Model, start: Point, given: Mapping[str, Array], samples: int
         return _flat(_sum(model, start, samples, rate)) - goal
 
     rate = _root(left)
-    if rate is None or rate <= 0:
+    # The secants may run away: then the rate is no number, and nothing below holds of it.
+    if rate is None or not rate > 0:
         return None
     size, rest = float(np.linalg.norm(goal)), float(np.linalg.norm(left(rate)))
     # What the search cannot tell from a plain sum is one, and what is left over is no evidence.
-    if rest > CLOSE * size or float(np.linalg.norm(left(0.0))) <= max(EXACT * size, APART * rest):
+    apart = float(np.linalg.norm(left(0.0))) > max(EXACT * size, APART * rest)
+    if not (rest <= CLOSE * size and apart):
         return None
     made = _sum(model, start, samples, rate)
-    return Online(rate, {n: _difference(given[n], made[n]) for n in given})
+    return Online(rate, _differences(given, made))
 
 
 def _root(left: Callable[[float], Array]) -> float | None:
@@ -101,9 +112,13 @@ def _root(left: Callable[[float], Array]) -> float | None:
     return rate
 
 
-def _difference(given: Array, made: Array) -> float:
-    top = max(float(np.linalg.norm(given)), float(np.linalg.norm(made)))
-    return float(np.linalg.norm(given - made)) / top if top else 0.0
+def _differences(given: Mapping[str, Array], made: Mapping[str, Array]) -> dict[str, float]:
+    """Return how far arrays are from each other, of the larger one's norm."""
+    found = {}
+    for name, array in given.items():
+        top = max(float(np.linalg.norm(array)), float(np.linalg.norm(made[name])))
+        found[name] = float(np.linalg.norm(array - made[name])) / top if top else 0.0
+    return found
 
 
 def _right(single: Group) -> bool:

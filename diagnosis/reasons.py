@@ -93,8 +93,8 @@ def _m_and_two(
     for two, text in TWO:
         times_m = _times_m(tuple(f / two for f in factor), m, averaged, place)
         if times_m:
-            note = f"{text} the right one besides"
-            return [times_m, Reason("loss_gradient_mismatch", note, _cost(place))]
+            word = "bias_grad_wrong_formula" if place == "b" else "loss_gradient_mismatch"
+            return [times_m, Reason(word, f"{text} the right one besides", _cost(place))]
     return []
 
 

@@ -10,6 +10,7 @@ from diagnosis.answer import Answer, Finding
 from diagnosis.model import Model
 
 WIDTH = 96
+FEW = 4
 KINDS = {
     "healthy": "Nothing wrong found: what grads returns is the derivative of your loss.",
     "gradient": "Your gradient is wrong: what grads returns is not the derivative of your loss.",
@@ -43,7 +44,10 @@ def _reduction(model: Model, samples: int) -> str:
     if len(model.factors) > 1:
         m1, m2 = list(model.factors)
         if not math.isclose(model.factors[m1][0] * m1, model.factors[m2][0] * m2, rel_tol=1e-6):
-            return f"summed over {samples} {where}" + _scaled(float(factor[0]))
+            # A loss that divides by a number of samples written in, not by that of its data.
+            fixed = samples > FEW and any(math.isclose(times, c, rel_tol=1e-6) for c in (0.5, 1, 2))
+            by = f", times {times:g}/{samples}" if fixed else _scaled(float(factor[0]))
+            return f"summed over {samples} {where}{by}"
     return f"averaged over {samples} {where}" + _scaled(times)
 
 

@@ -120,6 +120,26 @@ def test_a_sum_over_samples_is_no_step_after_each(seed):
     assert (answer.kind, words(answer)) == ("gradient", {"missing_batch_mean"})
 
 
+def test_a_fit_of_steps_that_runs_away_acquits_nobody():
+    net, mistakes, _ = draw(201_246, 2)
+    answer = of_text(writer.write(net, mistakes))
+    assert (answer.kind, words(answer)) == ("gradient", {m.word for m in mistakes})
+
+
+ONE_WEIGHT = """
+import numpy as np
+X = np.array([[1.], [2.], [-1.], [.5], [3.]]); Y = np.array([[2.], [3.], [0.], [1.], [7.]])
+params = dict(w=np.array([[.3]]))
+def loss(p, X, Y): return float(.5 * np.mean((X @ p["w"] - Y) ** 2))
+def grads(p, X, Y): return dict(w=X.T @ (X @ p["w"] - Y) / len(X) ** .2)
+"""
+
+
+def test_a_rate_fitted_to_one_number_acquits_nobody():
+    answer = of_text(ONE_WEIGHT)
+    assert (answer.kind, wrong(answer)) == ("gradient", {"w"})
+
+
 def run(*arguments):
     return subprocess.run(
         [sys.executable, str(ROOT / "diagnose.py"), *arguments],

@@ -120,6 +120,40 @@ def test_a_number_of_samples_written_into_the_loss_hides_no_mistake():
     [finding] = answer.findings
     assert finding.defect == "bias_grad_mean_instead_of_sum"
     assert finding.fix == "Divide the gradient of the bias by m."
+    assert "summed over 12 rows, times 0.5/12" in report.text(answer)
+
+
+CONVOLUTION = odd.SUBJECTS["conv"].text
+FACTS = {
+    # 10 samples of 8 inputs; a convolution is no network that is known.
+    "all ten times": ("(o-Y)/len(X)", "o-Y", "missing_batch_mean", ("K", "c", "W", "b"), ""),
+    "all twice": ("(o-Y)/len(X)", "2*(o-Y)/len(X)", "loss_gradient_mismatch",
+                  ("K", "c", "W", "b"), ""),
+    "one twice": ("W=a.T@g", "W=2*a.T@g", "unexplained", ("W",), ""),
+    "one eight times": ("W=a.T@g", "W=8*a.T@g", "unexplained", ("W",), ""),
+    "a mean": ("b=g.sum(0)", "b=g.mean(0)", "bias_grad_mean_instead_of_sum", ("b",),
+               "Sum delta over samples where the mean is taken."),
+    "a sum": ("b=g.sum(0)", "b=10*g.sum(0)", "bias_grad_mean_instead_of_sum", ("b",),
+              "Divide the gradient of the bias by m."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_without_a_model_one_factor_is_named_if_it_can_only_mean_one_thing(name):
+    right, wrong, word, arrays, repair = FACTS[name]
+    assert CONVOLUTION.count(right) == 1
+    answer = answer_to(CONVOLUTION.replace(right, wrong))
+    assert answer.model is None
+    [finding] = answer.findings
+    assert (finding.defect, finding.arrays, finding.repair) == (word, arrays, repair)
+
+
+def test_a_bias_that_errs_by_m_and_two_does_not_accuse_the_loss():
+    answer = answer_to(net("2 * delta.sum(axis=0)", **MEAN_IN_GRADS))
+    assert {f.defect for f in answer.findings} == {
+        "bias_grad_mean_instead_of_sum",
+        "bias_grad_wrong_formula",
+    }
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,11 @@ def differing(one, other):
 
 def spoiled(net, mistakes):
     """Return the arrays the mistakes spoil; None unless each of them changes something."""
-    right, wrong = gradients(writer.write(net)), gradients(writer.write(net, mistakes))
+    right = gradients(writer.write(net))
+    try:
+        wrong = gradients(writer.write(net, mistakes))
+    except ValueError:  # together they make shapes that do not fit, and nobody posts that
+        return None
     if not all(np.isfinite(a).all() for g in wrong for a in g.values()):
         return None
     for one in mistakes:

@@ -666,6 +666,9 @@ PLACES = {
 
 def places(mistake):
     found = [p for p, words in PLACES.items() if mistake.word in words]
+    # One makes dW after the delta below it, the other makes that delta of dW.
+    if mistake.word == "inplace_derivative_overwrites_cache" or mistake.detail == "grad":
+        found.append("order")
     return {(p, mistake.layer) for p in found} or {(mistake.word + mistake.detail, mistake.layer)}
 
 

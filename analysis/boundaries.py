@@ -61,7 +61,7 @@ def boundary(
     rows = [
         {"symptom": symptom, **dict(zip(by, key, strict=True)), **row}
         for symptom in symptoms
-        for key, part in frame.groupby(list(by), sort=True, dropna=False)
+        for key, part in frame.groupby(list(by), sort=False, dropna=False)
         for row in _rows(part[ALONG], part[symptom])
     ]
     return pd.DataFrame(rows, columns=["symptom", *by, ALONG, "side", "n"])

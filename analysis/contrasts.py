@@ -35,6 +35,8 @@ LEAST_DIFFERENCE = 0.3
 LEAST_SHARE = 0.02
 # Two findings that cover more than this share of the same failing runs say the same.
 MOST_OVERLAP = 0.5
+# A way out that fails otherwise is none: it counts by its share of sound runs, but this at least.
+LEAST_SOUND = 0.01
 # A sentence with one condition more must be clearer by this factor to be worth it.
 PLAINER = 0.97
 
@@ -51,6 +53,7 @@ class Finding:
         at_bad, at_good: what is seen there.
         p: of the rank-sum test of replicates' shares, corrected for all contrasts.
         rows: of the frame, the runs on the bad side.
+        otherwise: share of the good side that fails in another way.
         score: what findings are ordered by.
     """
 
@@ -63,6 +66,7 @@ class Finding:
     at_good: Rate
     p: float
     rows: np.ndarray
+    otherwise: float
     score: float
 
 
@@ -102,7 +106,8 @@ def findings(study: Study) -> list[Finding]:
     """Return the clearest contrasts of failures, most telling first, at most eight.
 
     Each run counts for its most telling symptom only. A finding's rank is the difference of the
-    shares times the root of the share of all failures it covers.
+    shares times the root of the share of all failures it covers, times the share of the better
+    side's runs that do not fail otherwise.
     """
     grid = Grid(study)
     failures = int(study.failing.sum())
@@ -186,10 +191,14 @@ def _known(shares: Array) -> Array:
 
 def _finding(study: Study, grid: Grid, contrast: _Contrast, p: float, failures: int) -> Finding:
     fixed = grid.levels(contrast.fixed, contrast.context)
-    group = np.isin(grid.codes[contrast.axis], contrast.bad.levels)
-    group &= grid.code(contrast.fixed) == contrast.context
+    mine = (study.frame["symptom"] == contrast.symptom).to_numpy()
+    here = grid.code(contrast.fixed) == contrast.context
+    group = here & np.isin(grid.codes[contrast.axis], contrast.bad.levels)
+    better = here & np.isin(grid.codes[contrast.axis], contrast.good.levels)
     bad, good = contrast.bad.rate(contrast.context), contrast.good.rate(contrast.context)
-    covered = (group & (study.frame["symptom"] == contrast.symptom).to_numpy()).sum() / failures
+    otherwise = float((study.failing & ~mine)[better].mean())
+    covered = (group & mine).sum() / failures
+    score = (bad.share - good.share) * max(1 - otherwise, LEAST_SOUND) * math.sqrt(covered)
     values = grid.axes[contrast.axis]
     return Finding(
         contrast.symptom,
@@ -201,7 +210,8 @@ def _finding(study: Study, grid: Grid, contrast: _Contrast, p: float, failures: 
         good,
         p,
         np.flatnonzero(group),
-        (bad.share - good.share) * math.sqrt(covered) * PLAINER ** len(fixed),
+        otherwise,
+        score * PLAINER ** len(fixed),
     )
 
 

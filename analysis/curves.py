@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 
-from analysis.frames import Study, text
+from analysis.frames import Study
 from analysis.histories import epochs_of, on, spread
 from analysis.intervals import Array, median_interval
 from analysis.symptoms.traces import Traces
@@ -28,17 +26,17 @@ def by_axis(study: Study, axis: str | None) -> pd.DataFrame:
     """
     epochs = _thinned(epochs_of(study.traces))
     loss = on(study.traces, "loss", epochs)
-    levels = pick(study.axes[axis]) if axis else [None]
+    values = study.axes[axis] if axis else ["all"]
     unit = study.frame["unit"].to_numpy()
     parts = []
-    for level in levels:
-        rows = _rows(study.frame, axis, level)
+    for level in spread(len(values), MOST_LEVELS):
+        rows = np.flatnonzero(study.codes[axis] == level) if axis else np.arange(len(unit))
         each = np.stack([_median(loss[rows[unit[rows] == u]]) for u in np.unique(unit[rows])])
         middle, low, high = median_interval(each)
         parts.append(
             pd.DataFrame(
                 {
-                    "level": text(level) if axis else "all",
+                    "level": study.label(axis or "", values[level]),
                     "epoch": epochs,
                     "median": middle,
                     "low": low,
@@ -49,19 +47,6 @@ def by_axis(study: Study, axis: str | None) -> pd.DataFrame:
         )
     table = pd.concat(parts, ignore_index=True)
     return table[table["median"].notna()].reset_index(drop=True)
-
-
-def pick(levels: Sequence[object]) -> list[object]:
-    """Return the levels, or where they are many, evenly spread ones with both ends."""
-    return [levels[k] for k in spread(len(levels), MOST_LEVELS)]
-
-
-def _rows(frame: pd.DataFrame, axis: str | None, level: object) -> np.ndarray:
-    if axis is None:
-        return np.arange(len(frame))
-    return np.flatnonzero(
-        frame[axis].isna() if level is None else frame[axis].map(lambda v: v == level)
-    )
 
 
 def _thinned(epochs: Array) -> Array:
@@ -75,7 +60,7 @@ def _median(values: Array) -> Array:
 
 def ranked_cells(study: Study) -> pd.Series:
     """Return the median final loss of each cell, best first; diverged runs count as infinite."""
-    return study.loss.groupby(study.frame["cell"]).median().sort_values(kind="stable")
+    return study.relative_loss.groupby(study.frame["cell"]).median().sort_values(kind="stable")
 
 
 def three_cells(study: Study) -> dict[str, int]:

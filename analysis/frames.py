@@ -15,6 +15,7 @@ from analysis.symptoms import SYMPTOMS
 from analysis.symptoms.traces import Traces
 from sweeps import records
 
+DIGEST = 6  # of the digits of a digest; enough to tell two data sets apart
 # Axes whose numbers are only names: no map runs along them.
 NAMES_ONLY = ("seed", "data.seed", "replicate")
 
@@ -55,6 +56,22 @@ class Study:
         return [axis for axis in self.axes if axis not in self.numeric]
 
     @cached_property
+    def codes(self) -> dict[str, np.ndarray]:
+        """The number of each run's level, by axis; what groups runs, whatever levels look like."""
+        return {axis: _codes(self.frame[axis], levels) for axis, levels in self.axes.items()}
+
+    @cached_property
+    def digits(self) -> dict[str, int]:
+        """How many digits tell the levels of an axis apart, four at least, by axis."""
+        return {axis: _digits(levels) for axis, levels in self.axes.items()}
+
+    def label(self, axis: str, level: object, digits: int = 6) -> str:
+        """Write a level with so many digits, or as many as tell it from the others."""
+        if axis == "data_digest":
+            return str(level)[:DIGEST]
+        return text(level, max(digits, self.digits.get(axis, 0)))
+
+    @cached_property
     def cells(self) -> pd.DataFrame:
         """The value of each axis in each cell, by cell."""
         return self.frame.groupby("cell")[list(self.axes)].first()
@@ -74,6 +91,19 @@ class Study:
         """The final loss of each run; infinite where it diverged."""
         loss = self.frame["final_loss"].where(self.frame["outcome"] != "diverged", np.inf)
         return loss.fillna(np.inf)
+
+    @cached_property
+    def relative_loss(self) -> pd.Series:
+        """The final loss, where runs differ in what it is measured in as a part of guessing's."""
+        one = (self.scale == self.scale.iloc[0]).all()
+        return self.loss if one else self.loss / self.frame["prior_loss"]
+
+    @cached_property
+    def scale(self) -> pd.Series:
+        """What the loss of each run is measured in, as a number; of two, none ends lower."""
+        ways = self.frame[["loss", "reduction", "data"]]
+        prior = self.frame["prior_loss"].round(9)
+        return ways.assign(prior=prior).groupby([*ways, "prior"], dropna=False).ngroup()
 
     @cached_property
     def prior(self) -> float | None:
@@ -144,12 +174,30 @@ def is_numeric(axis: str, values: Sequence[Any]) -> bool:
     return numbers and axis.rpartition(".")[2] not in NAMES_ONLY and axis not in NAMES_ONLY
 
 
-def text(value: object) -> str:
-    """Write a value of an axis as one would type it."""
+def _codes(column: pd.Series, levels: Sequence[Any]) -> np.ndarray:
+    numbers = {level: k for k, level in enumerate(levels)}
+    nothing = next((k for k, level in enumerate(levels) if level is None or level != level), None)
+    codes = column.map(numbers)
+    if nothing is not None:
+        codes = codes.fillna(nothing)
+    if codes.isna().any():
+        raise ValueError(f"`{column.name}` must be one of its axis' levels in every run.")
+    return codes.to_numpy(int)
+
+
+def _digits(levels: Sequence[Any]) -> int:
+    kept = 4
+    while kept < 17 and len({text(level, kept) for level in levels}) < len(levels):
+        kept += 1
+    return kept
+
+
+def text(value: object, digits: int = 6) -> str:
+    """Write a value of an axis as one would type it, numbers rounded to so many digits."""
     if isinstance(value, tuple | list):
-        return f"[{', '.join(map(text, value))}]"
+        return f"[{', '.join(text(each, digits) for each in value)}]"
     if value is None or value != value:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)

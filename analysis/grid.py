@@ -88,13 +88,7 @@ class Grid:
     def __init__(self, study: Study) -> None:
         frame = study.frame
         self.axes = {axis: list(values) for axis, values in study.axes.items()}
-        self.codes = {
-            axis: frame[axis]
-            .map({value: k for k, value in enumerate(values)})
-            .fillna(next((k for k, v in enumerate(values) if v is None or v != v), 0))
-            .to_numpy(int)
-            for axis, values in self.axes.items()
-        }
+        self.codes = study.codes
         self.units = frame["unit"].to_numpy(int)
         self.n_units = int(self.units.max()) + 1
         self.replicates = frame["replicate"].rank(method="dense").to_numpy(int) - 1

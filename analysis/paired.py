@@ -10,15 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.frames import Study, text
+from analysis.frames import Study
 from analysis.intervals import CONFIDENCE, Array
 
 LEVEL = 0.05
 RESAMPLES = 1000
 MOST_LEVELS = 8
-# Levels of these have losses of different scales, so that none of them ends "lower".
-SCALES = ("loss", "reduction", "data", "data_digest")
-ENDING = "final loss"
+ENDING, SCALE = "final loss", "scale of the loss"
 # Losses closer than this share of the larger one are a tie: two runs on one plateau end with
 # losses that differ in the last digits, and neither has won anything.
 TIE = 0.01
@@ -56,7 +54,7 @@ class Pairs:
 def comparisons(study: Study) -> pd.DataFrame:
     """Compare every two levels of each categorical axis by final loss, of many the first eight.
 
-    Axes whose levels have losses of different scales are left out.
+    Runs whose losses are of different scales are no pair.
 
     Returns:
         A row a pair: `axis`, `a`, `b`, `pairs`, `replicates`; `difference`, median of the loss of a
@@ -67,7 +65,6 @@ def comparisons(study: Study) -> pd.DataFrame:
     rows = [
         {"axis": axis, "a": a, "b": b, **_compared(pairs)}
         for axis in study.categorical
-        if axis not in SCALES
         for a, b, pairs in _levels(study, axis)
     ]
     columns = ["axis", "a", "b", "pairs", "replicates", "difference", "low", "high"]
@@ -83,18 +80,16 @@ def _levels(study: Study, axis: str) -> Iterator[tuple[Any, Any, Pairs]]:
     """Yield every two levels of an axis with their matched runs."""
     others = [other for other in study.axes if other != axis]
     frame = study.frame
-    keys = frame[others].map(text) if others else pd.DataFrame(index=frame.index)
-    match = [*others, "unit"]
+    keys = pd.DataFrame({other: study.codes[other] for other in others}, index=frame.index)
+    keys[SCALE] = study.scale
+    match = [*others, SCALE, "unit"]
     if axis.rpartition(".")[2] == "seed":  # its levels never share random numbers
-        match, keys = [*others, "replicate"], keys.assign(replicate=frame["replicate"])
+        match, keys = [*others, SCALE, "replicate"], keys.assign(replicate=frame["replicate"])
     else:
         keys = keys.assign(unit=frame["unit"])
     side = keys.assign(**{ENDING: study.loss})  # `loss` may be the name of an axis
     levels = list(study.axes[axis])[:MOST_LEVELS]
-    by_level = {
-        k: side[frame[axis].isin([level]) if level is not None else frame[axis].isna()]
-        for k, level in enumerate(levels)
-    }
+    by_level = {k: side[study.codes[axis] == k] for k in range(len(levels))}
     for k, j in combinations(by_level, 2):
         both = by_level[k].merge(by_level[j], on=match, suffixes=("_a", "_b"))
         if len(both):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.frames import Study, text
+from analysis.frames import Study
 from analysis.intervals import Array, wilson
 from analysis.words import settings
 
@@ -71,16 +71,15 @@ def phase(study: Study, symptom: str, x: str, y: str, importance: Mapping[str, f
     facets = facets_of({axis: study.axes[axis] for axis in others}, importance)
     frame = study.frame
     hit = (frame["symptom"] == symptom).to_numpy()
-    at_x = frame[x].map({v: k for k, v in enumerate(xs)}).to_numpy(int)
-    at_y = frame[y].map({v: k for k, v in enumerate(ys)}).to_numpy(int)
-    keys = frame[list(facets)].map(text)
+    at_x, at_y = study.codes[x], study.codes[y]
     panels = []
-    for levels in product(*(study.axes[axis] for axis in facets)):
+    for places in product(*(range(len(study.axes[axis])) for axis in facets)):
         inside = np.ones(len(frame), bool)
-        for axis, level in zip(facets, levels, strict=True):
-            inside &= (keys[axis] == text(level)).to_numpy()
+        for axis, place in zip(facets, places, strict=True):
+            inside &= study.codes[axis] == place
         if inside.any():
-            title = settings(dict(zip(facets, levels, strict=True)))
+            levels = {a: study.axes[a][k] for a, k in zip(facets, places, strict=True)}
+            title = settings(study, levels)
             at = np.flatnonzero(inside)
             panels.append(
                 _panel(

@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.frames import Study
 from analysis.intervals import CONFIDENCE, Array
 
+MANY = 100_000  # more levels than an axis has
 RESAMPLES = 200
 
 
@@ -32,11 +33,13 @@ def shares(study: Study) -> pd.DataFrame:
         Hays, "Statistics for psychologists", 1963, section 12.18 (omega squared).
     """
     frame = study.frame
-    ranks: Array = np.asarray(pd.Series(rounded(study.loss.to_numpy())).rank(), dtype=np.float64)
+    losses = rounded(study.relative_loss.to_numpy())
+    ranks: Array = np.asarray(pd.Series(losses).rank(), dtype=np.float64)
     terms: list[tuple[str, ...]] = [(axis,) for axis in study.axes]
     terms += list(combinations(study.axes, 2))
     groups: Codes = {
-        term: frame.groupby(list(term), dropna=False).ngroup().to_numpy() for term in terms
+        term: pd.factorize(sum(study.codes[axis] * MANY**k for k, axis in enumerate(term)))[0]
+        for term in terms
     }
     cells = frame["cell"].to_numpy(int)
     whole = _split(ranks, np.ones(len(ranks)), groups, cells)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis.figures.style import COLORS
-from analysis.frames import Study, text
+from analysis.frames import Study
 from analysis.symptoms import SYMPTOMS
 
 _HEALTHY = "#d9d9d9"
@@ -41,12 +41,12 @@ def phrase(study: Study, symptom: str) -> str:
     return words
 
 
-def shown(value: Any) -> str:
-    """Write a value of an axis for reading; four digits are enough to know it by."""
-    return f"{value:.4g}" if isinstance(value, float) else text(value)
+def shown(study: Study, axis: str, value: Any) -> str:
+    """Write a value of an axis for reading; four digits are enough to know most by."""
+    return study.label(axis, value, 4)
 
 
-def settings(values: Mapping[str, Any]) -> str:
+def settings(study: Study, values: Mapping[str, Any]) -> str:
     """Write settings as people say them: the names of words are left out."""
     parts = []
     for axis, value in values.items():
@@ -54,18 +54,18 @@ def settings(values: Mapping[str, Any]) -> str:
         parts.append(
             value
             if isname and axis in ("activation", "init", "optimizer", "data", "sweep")
-            else f"{axis} {shown(value)}"
+            else f"{axis} {shown(study, axis, value)}"
         )
     return ", ".join(parts)
 
 
-def side(axis: str, levels: Sequence[Any], values: Sequence[Any]) -> str:
+def side(study: Study, axis: str, levels: Sequence[Any]) -> str:
     """Write one level of an axis, or the side of it that some levels are."""
     if len(levels) == 1:
-        return settings({axis: levels[0]})
-    if levels[0] == values[0]:
-        return f"{axis} {shown(levels[-1])} or less"
-    return f"{axis} {shown(levels[0])} or more"
+        return settings(study, {axis: levels[0]})
+    if levels[0] == study.axes[axis][0]:
+        return f"{axis} {shown(study, axis, levels[-1])} or less"
+    return f"{axis} {shown(study, axis, levels[0])} or more"
 
 
 def listed(names: Sequence[str]) -> str:

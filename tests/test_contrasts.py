@@ -1,6 +1,7 @@
 """Findings: planted ones are found and say where; sweeps in which nothing matters have none."""
 
 import math
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -102,12 +103,12 @@ def test_findings_do_not_depend_on_the_order_of_runs():
     study = made(GRID, symptom=planted(lambda at: at["activation"] == "relu" and at["depth"] > 2))
     before = found(study)
     shuffled = study.frame.sample(frac=1, random_state=3).reset_index(drop=True)
-    object.__setattr__(study, "frame", shuffled)
-    del study.__dict__["failing"]
-    assert found(study) == before
+    assert found(replace(study, frame=shuffled)) == before
 
 
-@pytest.mark.parametrize("levels", [[None, 32], [True, False], [(1, 1), (1, 0.1)], ["full", 4]])
+@pytest.mark.parametrize(
+    "levels", [[None, 32], [True, False], [(1, 1), (1, 0.1)], ["full", 4], [2, (3, 4)]]
+)
 def test_levels_of_every_kind_are_compared(levels):
     study = made({"axis": levels}, symptom=planted(lambda at: at["axis"] == levels[0]))
     [only] = findings(study)
@@ -156,8 +157,7 @@ def test_an_interrupted_sweep_does_not_blame_an_axis_for_runs_that_are_missing()
     assert findings(study) == []
     frame = study.frame
     missing = (frame["activation"] == "tanh") & (raised(frame) > 0) & (frame["replicate"] < 49)
-    object.__setattr__(study, "frame", frame[~missing].reset_index(drop=True))
-    del study.__dict__["failing"]
+    study = replace(study, frame=frame[~missing].reset_index(drop=True))
     failed = study.frame["symptom"] == "dead_layer"
     share = failed.groupby(study.frame["activation"]).mean()
     assert share["relu"] - share["tanh"] > 0.3
@@ -225,3 +225,16 @@ def test_the_levels_are_kept_over_a_thousand_sweeps_in_which_an_axis_does_nothin
     ):
         hits = sum(map(isreported, studies))
         assert hits <= 1000 * level + 5 * math.sqrt(1000 * level * (1 - level))
+
+
+def test_a_way_out_that_fails_otherwise_comes_after_one_that_does_not():
+    # Small starts get stuck, large ones saturate, and only those between train.
+    axes = {"init_scale": [0.001, 1.0, 1000.0]}
+    study = made(axes, symptom=lambda at: ENDS[at["init_scale"]])
+    kept = [(f.symptom, f.good, round(f.otherwise, 2)) for f in findings(study)]
+    assert {row[:2] for row in kept[:2]} == {("stuck_at_prior", (1.0,)), ("saturated", (1.0,))}
+    assert [share for *_, share in kept[:2]] == [0, 0]
+    assert all(share == 1 for *_, share in kept[2:])
+
+
+ENDS = {0.001: "stuck_at_prior", 1.0: "healthy", 1000.0: "saturated"}

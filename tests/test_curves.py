@@ -10,11 +10,10 @@ from analysis.curves import (
     MOST_LEVELS,
     by_axis,
     inside,
-    pick,
     ranked_cells,
     three_cells,
 )
-from analysis.histories import epochs_of, on
+from analysis.histories import epochs_of, on, spread
 from sweeps import records
 
 
@@ -147,8 +146,8 @@ def test_few_cells_are_shown_once_each(cells, words):
 
 
 def test_many_levels_are_picked_evenly_with_both_ends():
-    assert pick(list(range(MOST_LEVELS))) == list(range(MOST_LEVELS))
-    picked = pick(list(range(100)))
+    assert spread(MOST_LEVELS, MOST_LEVELS).tolist() == list(range(MOST_LEVELS))
+    picked = spread(100, MOST_LEVELS)
     assert (len(picked), picked[0], picked[-1]) == (MOST_LEVELS, 0, 99)
     assert np.ptp(np.diff(picked)) <= 1
 

@@ -32,7 +32,8 @@ def made(axes, replicates=10, symptom="healthy", loss=0.1, seed=0, only=lambda c
     )
     numbers = [key for key in frame if key not in axes or is_numeric("", axes[key])]
     frame = frame.astype({key: float if key in axes else int for key in numbers})
-    given = {"symptom": symptom, "final_loss": loss, "prior_loss": np.log(2), "seed": seed} | more
+    given = {"symptom": symptom, "final_loss": loss, "prior_loss": np.log(2), "seed": seed}
+    given |= {"loss": "binary_cross_entropy", "reduction": "mean", "data": "moons"} | more
     for name, value in given.items():
         if name not in axes:
             frame[name] = [value(r) if callable(value) else value for r in rows]

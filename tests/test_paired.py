@@ -1,5 +1,7 @@
 """Comparisons run by run: what is paired with what, counted by hand, and tested as scipy does."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -63,8 +65,7 @@ def test_p_is_from_signs_of_replicates(row):
 def test_order_of_rows_does_not_matter(row):
     study = made(TWO, replicates=6, loss=by_hand)
     shuffled = study.frame.sample(frac=1, random_state=1).reset_index(drop=True)
-    object.__setattr__(study, "frame", shuffled)
-    [again] = comparisons(study).to_dict("records")
+    [again] = comparisons(replace(study, frame=shuffled)).to_dict("records")
     assert again == row
 
 
@@ -99,7 +100,7 @@ def test_what_only_one_level_has_is_left_out():
     # tanh was not trained at lr 1, and at lr 0.1 replicates 8 and 9 of relu have no match.
     study = made(TWO, only=lambda at: at["activation"] == "relu" or at["lr"] == 0.1, loss=0.2)
     lost = (study.frame["activation"] == "tanh") & (study.frame["replicate"] > 7)
-    object.__setattr__(study, "frame", study.frame[~lost].reset_index(drop=True))
+    study = replace(study, frame=study.frame[~lost].reset_index(drop=True))
     [row] = comparisons(study).to_dict("records")
     assert (row["pairs"], row["replicates"]) == (8, 8)
 
@@ -228,3 +229,18 @@ def test_a_swept_loss_is_matched_and_not_compared():
     table = comparisons(made(axes, replicates=6, loss=lambda at: 0.1 + 0.01 * at["replicate"]))
     assert list(table["axis"]) == ["activation"]  # their losses have different scales
     assert list(table["pairs"]) == [12]
+
+
+def test_outputs_whose_losses_differ_in_scale_are_no_pairs():
+    axes = {"output": ["sigmoid", "identity", "tanh"]}
+    by_output = {"sigmoid": "binary_cross_entropy"}
+    study = made(axes, replicates=6)
+    loss = [by_output.get(output, "squared_error") for output in study.frame["output"]]
+    table = comparisons(replace(study, frame=study.frame.assign(loss=loss)))
+    assert table[["a", "b"]].to_numpy().tolist() == [["identity", "tanh"]]
+
+
+def test_levels_that_agree_in_six_digits_are_two_levels():
+    axes = {"lr": [0.1, 0.10000001], "activation": ["relu", "tanh"]}
+    [row] = comparisons(made(axes, replicates=6)).to_dict("records")
+    assert row["pairs"] == 12

@@ -10,10 +10,10 @@ import pytest
 
 from analysis import symptoms
 from analysis.population import __main__ as command
-from analysis.population import figures, page, rates
+from analysis.population import figures, page, rates, truths
 from analysis.population.truths import TRUTHS
 from analysis.population.twins import Twins, twins
-from analysis.symptoms.table import Symptom
+from analysis.symptoms import measures
 from analysis.symptoms.traces import Traces
 from sweeps import records
 
@@ -93,11 +93,16 @@ def test_a_twin_that_went_another_way_is_refused(tmp_path):
 
 
 def test_what_is_true_reads_no_rule(pairs, monkeypatch):
-    def forbidden(self, traces):
+    def forbidden(traces):
         raise AssertionError
 
     before = {name: truth.of(pairs[0]) for name, truth in TRUTHS.items()}
-    monkeypatch.setattr(Symptom, "rule", forbidden)
+    rules = {s.measure for s in symptoms.SYMPTOMS.values() if s.measure and not s.is_definition}
+    for name, function in list(vars(truths).items()):
+        if any(function is rule for rule in rules):
+            monkeypatch.setattr(truths, name, forbidden)
+    for rule in rules:
+        monkeypatch.setattr(measures, rule.__name__, forbidden)
     for name, truth in TRUTHS.items():
         np.testing.assert_array_equal(truth.of(pairs[0]), before[name])
 

@@ -67,6 +67,7 @@ def found(row, until=1.0):
     return {name for name, value in judged.items() if value is True}
 
 
+GONE = [*layers(3, 3, 1)[:6], np.array([3, 0, 1], np.float32)]
 SHRUNK = [*layers(3, 3, 1)[:6], np.array([0.2999, 3, 1], np.float32)]
 BOUNCING = [0.7, 0.69, 0.5, 0.2, 0.12, 0.12 + 0.2 * LN2 + 1e-9, 0.1]
 FALLING = [0.9, 0.85, 0.8, 0.7, 0.55, 0.5, 0.45]
@@ -86,7 +87,8 @@ CASES = {
         {"dead_layer", *STUCK},
     ),
     "weights a tenth": (run(history_weight_norm=SHRUNK), {"collapsed_weights"}),
-    "weights 0 from the start": (run(history_weight_norm=layers(0, 3, 1)), {"collapsed_weights"}),
+    "weights 0 from the start": (run(history_weight_norm=layers(0, 0, 0)), {"healthy"}),
+    "weights 0 at the end": (run(history_weight_norm=GONE), {"collapsed_weights"}),
     "plateau": (plateau(), STUCK),
     "plateau of which the output leaves": (
         # A factor e in 600 epochs: it needs ln(0.5 / 1e-4) of these, far less than 100 trainings.
@@ -369,7 +371,7 @@ def oracle_dead_units(row, until):
 
 def oracle_collapsed_weights(row, until):
     pairs = zip(row["weight_norm"][0], row["weight_norm"][-1], strict=True)
-    return any(now == 0 or float(start) / float(now) >= 10 for start, now in pairs)
+    return any(float(now) <= float(start) / 10 for start, now in pairs if start > 0)
 
 
 def e_folding(row):

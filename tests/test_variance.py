@@ -116,6 +116,7 @@ def test_axes_come_by_share_and_what_no_axis_explains_comes_last():
     [
         {"bias": [True, False], "lr_factor": [None, (1, 0.5)], "batch_size": ["full", 2]},
         {"data.path": [None, "a b", "<c>"]},
+        {"width": [2, (3, 4)]},
         {"lr": [0.1]},
         {},
     ],

@@ -54,8 +54,10 @@ python -m analysis.population measure
 The first command trains RUNS runs of 500 epochs, from sound to hopeless: activation, depth, scale
 of the initial weights, learning rate, optimizer, batch size, weight decay and data all vary. The
 second trains each of them ten times as long. This *twin* passes through the same weights, and
-knows how the run would go on; what is called true below is read from it, or is an exact quantity,
-and never from the rule. Limits were chosen on four data sets with one seed
+knows how the run would go on; what is called true below is read from it, or is an exact quantity.
+Where it is the quantity that the rule reads, as for saturated activations and dead units, it is
+read ten times as late; *no better than guessing* is what it says, and can only be wrong too early.
+Limits were chosen on four data sets with one seed
 (`python -m analysis.population choose` prints what other limits would do), the table is of CHECKED
 runs on four others (MEASURED_ON), drawn and started with another seed.
 
@@ -134,6 +136,8 @@ def _table(rates: pd.DataFrame) -> list[str]:
         rows = rates[rates["symptom"] == name].sort_values("moment").to_dict("records")
         false = [_rate(row["false_alarms"], row["false_low"], row["false_high"]) for row in rows]
         missed = [_rate(row["missed"], row["missed_low"], row["missed_high"]) for row in rows]
+        if symptom.is_definition:
+            false[-1] = missed[-1] = "none, by definition"
         last = rows[-1]
         lines += [
             f"| {symptom.title} | false alarms | {' | '.join(false)} | "

@@ -47,11 +47,8 @@ def _most(pair: Twins, probe: str) -> Array:
 
 
 def _collapsed(pair: Twins) -> Flags:
-    norms = pair.long.now("weight_norm") / pair.long.curve("weight_norm")[:, 0]
-    left = np.fmin.reduce(np.nan_to_num(norms, nan=np.inf), axis=1)
-    return np.asarray(
-        pair.finished & ((left <= 0.01) | (pair.long.now("weight_norm") == 0).any(axis=1))
-    )
+    start, end = pair.long.curve("weight_norm")[:, 0], pair.long.now("weight_norm")
+    return np.asarray(pair.finished & ((start > 0) & (end <= 0.01 * start)).any(axis=1))
 
 
 def _stuck(pair: Twins) -> Flags:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from analysis.figures.bars import draw_effects
-from analysis.frames import Study, text
-from analysis.paired import MOST_LEVELS, SCALES, comparisons
+from analysis.frames import Study
+from analysis.paired import MOST_LEVELS, comparisons
 from analysis.report.section import Picture, Section
 from analysis.words import count, number
 
@@ -17,8 +17,8 @@ def section(study: Study) -> Section:
     """Compare levels of axes that are names."""
     table = comparisons(study)
     labeled = table.assign(
-        label_a=table["a"].map(text),
-        label_b=table["b"].map(text),
+        label_a=[study.label(*pair) for pair in zip(table["axis"], table["a"], strict=True)],
+        label_b=[study.label(*pair) for pair in zip(table["axis"], table["b"], strict=True)],
         a_share=table["a_wins"] / table["pairs"],
         b_share=table["b_wins"] / table["pairs"],
     )
@@ -37,7 +37,7 @@ def section(study: Study) -> Section:
                 lambda: draw_effects(drawn, "Which level ends lower"),
             )
         )
-    of_names = [axis for axis in study.categorical if axis not in SCALES]
+    of_names = study.categorical
     context = {
         "rows": rows,
         "left_out": len(labeled) - len(shown),

@@ -95,7 +95,7 @@ def _row(study: Study, why: str, row: int) -> dict[str, Any]:
     symptom = run["symptom"]
     return {
         "why": why,
-        "where": settings(study.at(run["cell"])) if study.axes else "the one cell",
+        "where": settings(study, study.at(run["cell"])) if study.axes else "the one cell",
         "replicate": int(run["replicate"]),
         "symptom": "healthy" if symptom == "healthy" else title_of(symptom),
         "loss": number(float(run["final_loss"])),

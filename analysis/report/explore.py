@@ -45,7 +45,7 @@ def cells(study: Study) -> str:
         counted: dict[str, int] = {}
         for name in symptom[rows]:
             counted[name] = counted.get(name, 0) + 1
-        where = settings(study.at(cell)) if study.axes else "the one cell"
+        where = settings(study, study.at(cell)) if study.axes else "the one cell"
         command = shlex.join(["python", "train.py", *overrides_of(study, cell)])
         out.append({"name": where, "command": command, "runs": counted, "curves": drawn})
     names = ["healthy", *study.occurring]

@@ -9,14 +9,16 @@ import numpy as np
 import pandas as pd
 
 from analysis.contrasts import Finding
-from analysis.frames import Study, text
+from analysis.frames import Study
 from analysis.grid import Rate
 from analysis.intervals import Array
 from analysis.report.section import Section
-from analysis.words import color_of, count, listed, phrase, settings, side, title_of
+from analysis.words import color_of, count, listed, percent, phrase, settings, side, title_of
 
 FEWEST_UNITS = 4
 MOST_SPOTS = 8
+# Of the better side, the share that fails otherwise from which on it is said.
+OFTEN = 0.25
 
 
 def section(study: Study, found: Sequence[Finding], place: Mapping[int, str]) -> Section:
@@ -48,7 +50,7 @@ def section(study: Study, found: Sequence[Finding], place: Mapping[int, str]) ->
         "findings",
         "What happened",
         context,
-        tables={"outcomes": table, "findings": as_table(found)},
+        tables={"outcomes": table, "findings": as_table(study, found)},
     )
 
 
@@ -94,22 +96,29 @@ def lead(study: Study, table: pd.DataFrame) -> str:
 def sentence(study: Study, finding: Finding) -> str:
     """Write a finding: where it fails, how often, and what one change does."""
     bad, good = finding.at_bad, finding.at_good
-    values = study.axes[finding.axis]
     where = ", ".join(
-        filter(None, [settings(finding.fixed), side(finding.axis, finding.bad, values)])
+        filter(None, [settings(study, finding.fixed), side(study, finding.axis, finding.bad)])
     )
     pooled = [axis for axis in study.axes if axis != finding.axis and axis not in finding.fixed]
     over = f" (over every {listed(pooled)})" if pooled else ""
     return (
         f"{where}{over}: {bad.hits} of {bad.runs} runs {phrase(study, finding.symptom)} "
-        f"{_percent(bad)}; {_at(finding, values)} {_some(good)} "
-        f"of {good.runs} {_percent(good)}."
+        f"{_percent(bad)}; {_at(study, finding)} {_some(good)} "
+        f"of {good.runs} {_percent(good)}{_otherwise(finding)}."
     )
 
 
-def _at(finding: Finding, values: Sequence[Any]) -> str:
-    words = side(finding.axis, finding.good, values)
+def _at(study: Study, finding: Finding) -> str:
+    words = side(study, finding.axis, finding.good)
     return f"at {words}" if words.startswith(f"{finding.axis} ") else f"with {words}"
+
+
+def _otherwise(finding: Finding) -> str:
+    """Say where the better side fails as well, in another way."""
+    share = finding.otherwise
+    if share < OFTEN:
+        return ""
+    return f", though {'all' if share == 1 else percent(share)} of these fail otherwise"
 
 
 def _some(rate: Rate) -> str:
@@ -158,7 +167,7 @@ def hot_spots(study: Study) -> list[str]:
         here = frame[frame["cell"] == cell]
         rate = Rate.of(*_by_unit(here, symptom))
         sentences.append(
-            f"{settings(study.at(cell))}: {rate.hits} of {rate.runs} runs "
+            f"{settings(study, study.at(cell))}: {rate.hits} of {rate.runs} runs "
             f"{phrase(study, symptom)} {_percent(rate)}."
         )
     return sentences[:MOST_SPOTS]
@@ -170,16 +179,16 @@ def _by_unit(frame: pd.DataFrame, symptom: str) -> tuple[Array, Array]:
     return hits["sum"].to_numpy(np.float64), hits["size"].to_numpy(np.float64)
 
 
-def as_table(found: Sequence[Finding]) -> pd.DataFrame:
+def as_table(study: Study, found: Sequence[Finding]) -> pd.DataFrame:
     """Return the findings as a frame, for a CSV."""
     rows: list[dict[str, Any]] = []
     for k, finding in enumerate(found, start=1):
         row: dict[str, Any] = {"finding": k, "symptom": finding.symptom, "axis": finding.axis}
         row |= {
-            "bad": ", ".join(map(text, finding.bad)),
-            "good": ", ".join(map(text, finding.good)),
+            "bad": ", ".join(study.label(finding.axis, level) for level in finding.bad),
+            "good": ", ".join(study.label(finding.axis, level) for level in finding.good),
         }
-        row["fixed"] = settings(finding.fixed)
+        row["fixed"] = settings(study, finding.fixed)
         for word, rate in (("bad", finding.at_bad), ("good", finding.at_good)):
             low, high = rate.interval
             row |= {

@@ -17,7 +17,7 @@ def section(study: Study) -> Section:
     for word in ("worst", "median", "best"):
         if word in chosen:
             cell = chosen[word]
-            where = settings(study.at(cell)) if study.axes else ""
+            where = settings(study, study.at(cell)) if study.axes else ""
             heading = (
                 f"{word}: loss {number(losses[cell])}"
                 if len(chosen) > 1

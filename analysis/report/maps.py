@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.boundaries import boundaries
 from analysis.contrasts import Finding
 from analysis.figures.phase import Mark, draw_dots, draw_line, draw_map
-from analysis.frames import Study, text
+from analysis.frames import Study
 from analysis.intervals import effective_size, wilson
 from analysis.phase import MOST_MAPS, Phase, facets_of, pairs, phase, rates
 from analysis.report.section import Picture, Section
@@ -118,11 +118,8 @@ def _line(study: Study, symptoms: Sequence[str], importance: Mapping[str, float]
     facets = facets_of({a: v for a, v in study.axes.items() if a != x}, importance)
     pooled = [axis for axis in study.axes if axis != x and axis not in facets]
     frame = study.frame
-    panel = (
-        frame[list(facets)].map(text).apply(lambda row: settings(dict(row)), axis=1)
-        if facets
-        else pd.Series("", index=frame.index)
-    )
+    cells = [settings(study, {f: study.at(cell)[f] for f in facets}) for cell in study.cells.index]
+    panel = frame["cell"].map(dict(zip(study.cells.index, cells, strict=True)))
     parts = []
     for symptom in symptoms:
         hit = frame["symptom"] == symptom
@@ -149,7 +146,7 @@ def _line(study: Study, symptoms: Sequence[str], importance: Mapping[str, float]
 
 def _dots(study: Study, symptoms: Sequence[str], table: pd.DataFrame) -> Picture:
     labels = (
-        {cell: settings(study.at(cell)) for cell in range(len(study.cells))}
+        {cell: settings(study, study.at(cell)) for cell in range(len(study.cells))}
         if study.axes
         else {0: "all runs"}
     )

@@ -41,7 +41,8 @@ def dead_units(traces: Traces) -> Array:
 def collapsed_weights(traces: Traces) -> Array:
     """Factor by which the norm of the weights has shrunk, in the layer where most."""
     start, now = traces.curve("weight_norm")[:, 0], traces.now("weight_norm")
-    return worst(np.where(now == 0, np.inf, start / now))
+    gone = np.where(start > 0, np.inf, 1.0)  # what was 0 from the start has not shrunk
+    return worst(np.where(now == 0, gone, start / now))
 
 
 def stuck_at_prior(traces: Traces) -> Array:

@@ -29,6 +29,7 @@ class Symptom:
         limit: the number that the measure has to reach.
         measure: from the traces of R runs to `(R,)` numbers, larger where it is worse, NaN where
             they cannot be told; None for healthy, the absence of failures.
+        is_definition: whether at the end it is what is meant, so that it cannot be wrong there.
         relative: whether losses are measured against that of guessing, which is not always known.
     """
 
@@ -46,6 +47,7 @@ class Symptom:
     limit: float
     measure: Callable[[Traces], Array] | None
     relative: bool = False
+    is_definition: bool = False
 
 
 _ALL = (
@@ -252,6 +254,7 @@ _ALL = (
         isfailure=True,
         reads=(),
         limit=0.9,
+        is_definition=True,
         measure=measures.not_learning,
         relative=True,
     ),

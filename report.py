@@ -148,7 +148,8 @@ def _kept(study: Study, condition: str) -> Study:
     columns = {str(name): plain[name].unique().tolist() for name in plain}
     chosen = Filter(condition, columns, "--where", COLUMNS)
     kept = study.where(condition, chosen.holds, list(chosen.names))
-    return replace(kept, name=f"{study.name}-{hashlib.sha256(condition.encode()).hexdigest()[:6]}")
+    mark = hashlib.sha256(condition.encode()).hexdigest()[:6]
+    return replace(kept, name=f"{study.name}-{mark}", condition=condition)
 
 
 def write(study: Study, folder: Path) -> None:

@@ -28,7 +28,10 @@ def boundaries(study: Study) -> pd.DataFrame | None:
     if ALONG not in study.numeric or min(study.axes[ALONG]) <= 0:
         return None
     by = [*SETTINGS, *(axis for axis in study.axes if axis not in (*SETTINGS, ALONG))]
-    return boundary(study.frame, study.occurring, by)
+    table = boundary(study.frame, study.occurring, by)
+    for axis in study.categorical:
+        table[axis] = [study.label(axis, level) for level in table[axis]]
+    return table
 
 
 def boundary(

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from analysis.frames import Study
-from analysis.grid import Grid, Rate, Side
+from analysis.frames import Study, is_numeric
+from analysis.grid import Grid, Rate, Side, splits
 from analysis.intervals import Array
 from analysis.ranksum import least_p, rank_sum
 
@@ -35,8 +35,6 @@ LEAST_DIFFERENCE = 0.3
 LEAST_SHARE = 0.02
 # Two findings that cover more than this share of the same failing runs say the same.
 MOST_OVERLAP = 0.5
-# A way out that fails otherwise is none: it counts by its share of sound runs, but this at least.
-LEAST_SOUND = 0.01
 # A sentence with one condition more must be clearer by this factor to be worth it.
 PLAINER = 0.97
 
@@ -129,8 +127,24 @@ def findings(study: Study) -> list[Finding]:
         factor = factors[len(contrast.fixed)]
         if contrast.least * factor <= LEVEL and (p := contrast.p() * factor) <= LEVEL:
             found.append(_finding(study, grid, contrast, p, failures))
+    # Where every run fails, in one way or another, there is no way out to tell of.
+    found = [finding for finding in found if finding.otherwise < 1]
     found.sort(key=lambda finding: -finding.score)
     return _different(found, study.failing)
+
+
+def enough_replicates(study: Study) -> int:
+    """Return with how many replicates a failure that is one level's, and of all its runs, is found.
+
+    The least p of the rank-sum test on n against n replicates is 2 over the binomial coefficient
+    of 2n over n; it has to be clear after counting the contrasts in which no axis is held fixed.
+    """
+    axes = study.axes.items()
+    sides = sum(len(list(splits(v, isnumeric=is_numeric(axis, v)))) for axis, v in axes)
+    contrasts, n = max(sides * len(study.occurring), 1), 1
+    while 2 / math.comb(2 * n, n) * contrasts / PARTS[0] > LEVEL:
+        n += 1
+    return n
 
 
 def counted(least: Array, level: float) -> int:
@@ -198,7 +212,7 @@ def _finding(study: Study, grid: Grid, contrast: _Contrast, p: float, failures: 
     bad, good = contrast.bad.rate(contrast.context), contrast.good.rate(contrast.context)
     otherwise = float((study.failing & ~mine)[better].mean())
     covered = (group & mine).sum() / failures
-    score = (bad.share - good.share) * max(1 - otherwise, LEAST_SOUND) * math.sqrt(covered)
+    score = (bad.share - good.share) * (1 - otherwise) * math.sqrt(covered)
     values = grid.axes[contrast.axis]
     return Finding(
         contrast.symptom,

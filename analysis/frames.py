@@ -34,6 +34,8 @@ class Study:
         sweeps: what the sweeps are about: name, command, created.
         traces: what was measured while training, of the same runs.
         store: directory.
+        missing: how many runs of the sweeps are not stored yet.
+        condition: that the runs were chosen by, as typed; empty for all.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Study:
     traces: Traces
     store: Path
     missing: int = 0
+    condition: str = ""
 
     @property
     def numeric(self) -> list[str]:

@@ -104,7 +104,7 @@ class Grid:
         code = (self.code(fixed) * len(values) + self.codes[axis]) * self.n_units + self.units
         rest = self.code([other for other in self.axes if other not in (axis, *fixed)])
         tables = None if not self.isfull else _tables(code, hit, shape)
-        for a, b in _splits(values, isnumeric=is_numeric(axis, values)):
+        for a, b in splits(values, isnumeric=is_numeric(axis, values)):
             kept = tables or _tables(*self._matched(axis, fixed, rest, a, b, code, hit), shape)
             yield (
                 Side(a, *(table[:, a].sum(axis=1) for table in kept)),
@@ -160,7 +160,7 @@ def _tables(code: np.ndarray, hit: np.ndarray, shape: tuple[int, ...]) -> tuple[
     return hits.reshape(shape), runs.reshape(shape)
 
 
-def _splits(
+def splits(
     values: Sequence[Any], *, isnumeric: bool
 ) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
     """Yield the two sides of each comparison along an axis, as numbers of levels."""

@@ -10,7 +10,7 @@ from scipy import stats
 from test_frames import made
 
 from analysis import paired
-from analysis.contrasts import LEVEL, MOST_FINDINGS, counted, findings
+from analysis.contrasts import LEVEL, MOST_FINDINGS, counted, enough_replicates, findings
 from analysis.intervals import wilson
 from analysis.paired import comparisons
 
@@ -94,8 +94,9 @@ def test_findings_that_say_the_same_are_told_once():
 
 def test_there_are_at_most_eight():
     names = ["diverged", "dead_layer", "collapsed_weights", "stuck_at_prior", "saturated"]
+    ends = [*names, *names, "healthy", "healthy"]
     axes = {"activation": list("abcdefghijkl")}
-    study = made(axes, symptom=lambda at: (names * 3)["abcdefghijkl".index(at["activation"])])
+    study = made(axes, symptom=lambda at: ends["abcdefghijkl".index(at["activation"])])
     assert 1 <= len(findings(study)) <= MOST_FINDINGS
 
 
@@ -234,7 +235,15 @@ def test_a_way_out_that_fails_otherwise_comes_after_one_that_does_not():
     kept = [(f.symptom, f.good, round(f.otherwise, 2)) for f in findings(study)]
     assert {row[:2] for row in kept[:2]} == {("stuck_at_prior", (1.0,)), ("saturated", (1.0,))}
     assert [share for *_, share in kept[:2]] == [0, 0]
-    assert all(share == 1 for *_, share in kept[2:])
+    assert len(kept) == 2  # at 0.001 no run saturates, for all of them are stuck
 
 
 ENDS = {0.001: "stuck_at_prior", 1.0: "healthy", 1000.0: "saturated"}
+
+
+def test_enough_replicates_suffice_for_a_plain_failure_and_not_many_fewer_do():
+    axes = {"activation": ["relu", "tanh"], "lr": [0.1, 1.0]}
+    relu = planted(lambda at: at["activation"] == "relu")
+    enough = enough_replicates(made(axes, symptom=relu, replicates=1))
+    assert [f.axis for f in findings(made(axes, symptom=relu, replicates=enough))] == ["activation"]
+    assert findings(made(axes, symptom=relu, replicates=enough - 2)) == []

@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.contrasts import Finding
+from analysis.contrasts import Finding, enough_replicates
 from analysis.frames import Study
 from analysis.grid import Rate
 from analysis.intervals import Array
 from analysis.report.section import Section
 from analysis.words import color_of, count, listed, percent, phrase, settings, side, title_of
 
-FEWEST_UNITS = 4
 MOST_SPOTS = 8
 # Of the better side, the share that fails otherwise from which on it is said.
 OFTEN = 0.25
@@ -118,7 +117,7 @@ def _otherwise(finding: Finding) -> str:
     share = finding.otherwise
     if share < OFTEN:
         return ""
-    return f", though {'all' if share == 1 else percent(share)} of these fail otherwise"
+    return f", though {percent(share)} of these fail otherwise"
 
 
 def _some(rate: Rate) -> str:
@@ -148,12 +147,15 @@ def nothing(study: Study) -> str:
             "No failure occurred, so there is none to be explained; "
             "the comparisons below tell better from worse."
         )
-    if units < FEWEST_UNITS:
+    if units < (enough := enough_replicates(study)):
         few = f"{count(units, 'replicate')} {'is' if units == 1 else 'are'} too few"
-        return f"{few} to tell a failure of a setting from bad luck: train more with replicates=10."
+        return (
+            f"{few} to tell a failure of a setting from bad luck in a sweep of this size, however "
+            f"clear the maps below look: train more with replicates={enough} or above."
+        )
     return (
-        f"Failures occurred, but {count(units, 'replicate')} show no axis to make a difference to "
-        "them beyond chance; more replicates may."
+        f"Failures occurred, but no difference between settings is clear beyond chance with "
+        f"{count(units, 'replicate')}; more may show one."
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ def write_pages(
     """Write index.html and report.md; return the path of the first."""
     context = {
         "study": study,
+        "again": _again(study),
         "sections": sections,
         "drawn": drawn,
         "cells": explore.cells(study),
@@ -35,6 +37,12 @@ def write_pages(
     (folder / "index.html").write_text(page, encoding="utf-8")
     (folder / "report.md").write_text(_spaced(twin), encoding="utf-8")
     return folder / "index.html"
+
+
+def _again(study: Study) -> str:
+    """Return the command that makes the report of chosen runs."""
+    names = [sweep["name"] for sweep in study.sweeps]
+    return shlex.join(["python", "report.py", *names, "--where", study.condition])
 
 
 def _spaced(text: str) -> str:

@@ -126,7 +126,7 @@ def _interrupted() -> int:
     kept = len(engine.read(done.sweep))
     return _say(
         f"Interrupted: {kept} of {len(done.sweep.ids)} runs are in {done.sweep.store}/. "
-        "Give the same command again to go on.",
+        f"Give the same command again to {'go on' if kept < len(done.sweep.ids) else 'see them'}.",
         130,
     )
 

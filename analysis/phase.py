@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.frames import Study
+from analysis.frames import Study, is_numeric
 from analysis.intervals import Array, wilson
 from analysis.words import settings
 
@@ -55,12 +55,20 @@ class Phase:
 
 
 def pairs(study: Study, importance: Mapping[str, float]) -> list[tuple[str, str]]:
-    """Return every pair of numeric axes, those that mattered most first.
+    """Return every pair of numeric axes, first those whose maps take least together.
 
+    Then those with the fewest panels, which are the finest maps; then those that mattered most.
     The first axis of a pair runs to the right; the learning rate always does.
     """
     ordered = sorted(study.numeric, key=lambda axis: -importance.get(axis, 0.0))
-    chosen = combinations(ordered, 2)
+
+    def left_over(pair: tuple[str, str]) -> tuple[int, int]:
+        others = {axis: len(v) for axis, v in study.axes.items() if axis not in pair}
+        facets = facets_of({axis: study.axes[axis] for axis in others}, importance)
+        panels = math.prod(others[axis] for axis in facets)
+        return math.prod(others.values()) // panels, panels
+
+    chosen = sorted(combinations(ordered, 2), key=left_over)
     return [(a, b) if a == "lr" or b != "lr" else (b, a) for a, b in chosen]
 
 
@@ -117,10 +125,17 @@ def _panel(
 def facets_of(
     axes: Mapping[str, Sequence[Any]], importance: Mapping[str, float]
 ) -> tuple[str, ...]:
-    """Choose axes to make panels of, those that mattered most first, as long as they are few."""
+    """Choose axes to make panels of, as long as they are few: names first, then what mattered.
+
+    A name has no map of its own, and what is taken together over it is hidden.
+    """
     chosen: list[str] = []
     count = 1
-    for axis in sorted(axes, key=lambda axis: -importance.get(axis, 0.0)):
+
+    def rank(axis: str) -> tuple[bool, float]:
+        return is_numeric(axis, axes[axis]), -importance.get(axis, 0.0)
+
+    for axis in sorted(axes, key=rank):
         if count * len(axes[axis]) <= MOST_PANELS:
             chosen.append(axis)
             count *= len(axes[axis])

@@ -184,7 +184,7 @@ def test_ctrl_c_while_results_are_printed_loses_none(train, monkeypatch, tmp_pat
     ended = train("-m data=xor epochs=1 replicates=2 lr=0.1,1")
     assert (ended.status, ended.out) == (130, "")
     assert ended.err == (
-        "Interrupted: 4 of 4 runs are in store/. Give the same command again to go on.\n"
+        "Interrupted: 4 of 4 runs are in store/. Give the same command again to see them.\n"
     )
 
 

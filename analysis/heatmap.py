@@ -6,16 +6,17 @@ python -m analysis.heatmap plateau docs/plateau.png
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.figures.style import NOTHING, SEQUENTIAL, named, ticks
+from analysis.figures.style import NOTHING, SEQUENTIAL, named, plain, ticks
 from analysis.maps import Map, medians
+from analysis.phase import grid_shape
 from sweeps import records
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.colorbar import Colorbar
     from matplotlib.figure import Figure
 
+WIDE = 32  # characters above a panel
 KINDS = (".png", ".pdf", ".svg")
 # Losses above this multiple of the prior's are only "worse than guessing", however large.
 ABOVE_PRIOR = 1.2
@@ -43,8 +45,7 @@ def draw(drawn: Map) -> Figure:
     import matplotlib.pyplot as plt
     import seaborn as sns
 
-    columns = min(len(drawn.panels), 4)
-    rows = math.ceil(len(drawn.panels) / columns)
+    rows, columns = grid_shape(len(drawn.panels))
     figure, grid = plt.subplots(
         rows,
         columns,
@@ -64,7 +65,7 @@ def draw(drawn: Map) -> Figure:
             finite, ax=axes, vmin=low, vmax=high, cmap=SEQUENTIAL, cbar=False, rasterized=True
         )
         axes.patch.set(**NOTHING)
-        axes.set_title(title, fontsize=11)
+        axes.set_title(plain(fill(title, WIDE)), fontsize=10)
         _label(axes, drawn, table, left=k % columns == 0, below=k + columns >= len(panels))
     above = any((t.to_numpy() > high).any() for _, t in panels)
     mesh = grid.flat[0].collections[0]
@@ -127,8 +128,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("sweep", help="name of the sweep; python -m sweeps.store list prints them")
     parser.add_argument("out", type=Path, help="picture to write: .png, .pdf or .svg")
     parser.add_argument("--store", default="store", help="directory of the store (default: store)")
-    parser.add_argument("--x", metavar="AXIS", help="axis to the right (default: first numeric)")
-    parser.add_argument("--y", metavar="AXIS", help="axis upwards (default: second numeric)")
+    parser.add_argument("--x", metavar="AXIS", help="axis to the right (default: of most levels)")
+    parser.add_argument("--y", metavar="AXIS", help="axis upwards (default: the next)")
     parser.add_argument("--value", default="final_loss", help="column (default: final_loss)")
     given = parser.parse_args(argv)
     try:

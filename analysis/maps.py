@@ -48,7 +48,7 @@ def medians(
     Args:
         frame: a row a run, with a column for each axis.
         axes: of the sweep.
-        x: the axis to the right; None: the first numeric one that is left.
+        x: the axis to the right; None: the first of the two numeric ones with most levels.
         y: the axis upwards; None: the next.
         value: a numeric column.
 
@@ -56,6 +56,8 @@ def medians(
         ValueError: an axis or the value cannot be drawn.
     """
     numeric = [axis for axis in axes if _is_number(frame[axis])]
+    longest = sorted(numeric, key=lambda axis: -frame[axis].nunique())[:2]
+    numeric.sort(key=lambda axis: axis not in longest)  # these two first, in the order given
     x, y = _axes(numeric, x, y)
     if value not in frame or not _is_number(frame[value]):
         known = ", ".join(

@@ -98,7 +98,7 @@ def test_panels_may_stand_for_lists_and_for_null():
     frame["width"] = [(8, 4), (16,)] * (len(frame) // 2)
     frame["data.noise"] = [None, None, 0.5] * (len(frame) // 3)
     asked = medians(frame, ["width", "data.noise", "lr", "init_scale"], "lr", None, "final_loss")
-    assert (asked.x, asked.y) == ("lr", "data.noise")
+    assert (asked.x, asked.y) == ("lr", "init_scale")  # with more levels than the noise
     asked = medians(frame, ["width", "data.noise", *AXES[1:]], "lr", "init_scale", "final_loss")
     assert list(asked.panels) == [
         "width = [8, 4], data.noise = null",

@@ -40,8 +40,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--quick",
         action="store_true",
-        help=f"{QUICK_REPLICATES} replicates a cell in place of {REPLICATES}: wider intervals, and "
-        "too few to find a factor innocent",
+        help=f"{QUICK_REPLICATES} replicates a cell in place of {REPLICATES}: wider intervals, so "
+        "the same words or undecided; too few to find a factor innocent or latent",
     )
     made.add_argument("--store", default="store", help="directory of the store (default: store)")
     made.add_argument("--reports", default="reports", type=Path, help="(default: reports)")
@@ -242,6 +242,7 @@ def _row(scenario: Any) -> list[str]:
     }
     complaint = {True: "yes", False: "no", None: "-"}[scenario["complaint"]]
     mends = [" + ".join(names) or "nothing" for names in scenario["minimal"]]
+    mends += [f"perhaps {' + '.join(names)}" for names in scenario["perhaps_minimal"]]
     return [
         scenario["name"],
         scenario["data"],

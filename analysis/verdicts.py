@@ -7,19 +7,25 @@ docs/cases.md and every page repeat before the numbers:
 fully mended cell, and its output depends on the input. Where not clearly more than half of the
 mended runs train, nothing is decided.
 
-*Minimal set*: mending exactly these factors makes clearly more than half of the runs train, and no
-part of the set does.
+*Minimal set*: mending exactly these factors makes clearly more than half of the runs train, and
+mending any part of them clearly does not; where the posted program clearly trains it is empty. A
+set that clearly trains while of some part that is open is told as perhaps minimal. The intervals of
+all cells between the posted and the mended one hold together at 95 % (Bonferroni).
 
 *Guilty*: mending it alone in the posted program moves the share of runs that train up by more than
-0.2, with an interval clear of 0. Or, where no single change does that: it is in a minimal set, and
-spoiling it alone in the mended program moves the share down by as much. These intervals are as wide
-as lets all of a scenario's hold together at 95 % (Bonferroni), so that noise has no culprit.
+0.2, with an interval clear of 0. Or, where clearly no single change does that: it is in a minimal
+set, whichever that is, and spoiling it alone in the mended program moves the share down by as much.
+These intervals are as wide as lets all of a scenario's hold together at 95 %, so that noise has no
+culprit.
 
-*Latent*: not guilty, and spoiling it alone in the mended program moves the share down by as much.
+*Latent*: clearly not guilty, and spoiling it alone in the mended program moves the share down by as
+much.
 
 *Innocent*: the interval of its effect lies within 0.1 of none in the posted and in the mended
 program, on the average over all contexts, and over those with any one other factor posted, or
-mended.
+mended; and in no single context is the effect, either way, more than 0.2 with an interval clear of
+0, all contexts together at 95 %. What escapes is an effect in few contexts that is too small for
+that.
 
 *Undecided*: anything else.
 """
@@ -37,9 +43,10 @@ from numpy.typing import NDArray
 
 from analysis.endings import CONSTANT
 from analysis.intervals import CONFIDENCE
-from analysis.shares import Estimate, mean_over_replicates, paired_difference, share
+from analysis.mends import Mends, mends
+from analysis.shares import MOST, Estimate, mean_over_replicates, paired_difference, share
 
-MOVES, LITTLE, MOST = 0.2, 0.1, 0.5
+MOVES, LITTLE = 0.2, 0.1
 Bools = NDArray[np.bool_]
 
 
@@ -54,6 +61,7 @@ class Judgment:
             program, `in_mended`, and `average` over all contexts.
         interactions: a row a pair: how much more a mend does where the other is mended as well.
         minimal: the minimal sets of changes.
+        perhaps: sets that are perhaps minimal.
         cells: a row a cell: the factors mended in it, n, the share that trains, with its interval.
     """
 
@@ -63,6 +71,7 @@ class Judgment:
     factors: pd.DataFrame
     interactions: pd.DataFrame
     minimal: list[tuple[str, ...]]
+    perhaps: list[tuple[str, ...]]
     cells: pd.DataFrame
 
 
@@ -91,14 +100,15 @@ def judge(frame: pd.DataFrame, factors: Sequence[str]) -> Judgment:
     table = _Table(frame, factors)
     mended = share(table.cell(table.all))
     decided = mended.low > MOST
-    minimal = _minimal(table) if decided else []
+    found = mends(table.hits) if decided else Mends()
     return Judgment(
         decided,
         share(table.cell(0)),
         mended,
-        _factors(table, minimal, decided=decided),
+        _factors(table, found, decided=decided),
         _interactions(table),
-        [table.names(mask) for mask in minimal],
+        [table.names(mask) for mask in found.minimal],
+        [table.names(mask) for mask in found.perhaps],
         table.shares(),
     )
 
@@ -130,6 +140,14 @@ class _Table:
     def names(self, mask: int) -> tuple[str, ...]:
         return tuple(name for k, name in enumerate(self.factors) if mask >> k & 1)
 
+    def in_contexts(self, k: int) -> list[Estimate]:
+        """Return what mending factor k does in each single context; all intervals hold together."""
+        contexts = [mask for mask in range(self.all + 1) if not mask >> k & 1]
+        level = 1 - (1 - CONFIDENCE) / len(contexts)
+        return [
+            paired_difference(self.cell(mask | 1 << k), self.cell(mask), level) for mask in contexts
+        ]
+
     def gains(self, k: int, others: dict[int, bool] | None = None) -> NDArray[np.float64]:
         """Return what mending factor k changes in each replicate, on the average over contexts."""
         contexts = [
@@ -148,30 +166,17 @@ class _Table:
         return pd.DataFrame(rows).rename(columns={"value": "share"})
 
 
-def _minimal(table: _Table) -> list[int]:
-    """Return the minimal sets of changes, smaller ones first, as bits."""
-    found: list[int] = []
-    bits = [1 << k for k in range(len(table.factors))]
-    for size in range(len(bits) + 1):
-        for chosen in combinations(bits, size):
-            mask = sum(chosen)
-            part_trains = any(known & mask == known for known in found)
-            if not part_trains and share(table.cell(mask)).low > MOST:
-                found.append(mask)
-    return found
-
-
 def moves(effect: Estimate) -> bool:
     """Tell whether a mend moves the share up by enough, with an interval clear of 0."""
     return effect.value > MOVES and effect.low > 0
 
 
-def _factors(table: _Table, minimal: Sequence[int], *, decided: bool) -> pd.DataFrame:
+def _factors(table: _Table, found: Mends, *, decided: bool) -> pd.DataFrame:
     effects = [_Effects.of(table, k) for k in range(len(table.factors))]
-    some_single = any(moves(effect.alone_wide) for effect in effects)
+    single = _some_single(effects)
     rows = []
     for k, (name, effect) in enumerate(zip(table.factors, effects, strict=True)):
-        together = not some_single and any(mask >> k & 1 for mask in minimal)
+        together = _together(found.needs(k), some_single=single)
         verdict, decisive = effect.verdict(together=together) if decided else effect.open()
         rows.append(
             {
@@ -188,11 +193,26 @@ def _factors(table: _Table, minimal: Sequence[int], *, decided: bool) -> pd.Data
     return pd.DataFrame(rows, columns=None if rows else ["factor", "verdict"])
 
 
+def _some_single(effects: Sequence[_Effects]) -> bool | None:
+    """Tell whether some mend alone moves the share enough; None where one still may."""
+    if any(moves(effect.alone_wide) for effect in effects):
+        return True
+    return False if all(effect.alone_wide.high < MOVES for effect in effects) else None
+
+
+def _together(needed: bool | None, *, some_single: bool | None) -> bool | None:
+    """Tell whether a factor is needed with others where no mend alone will do; None: perhaps."""
+    if some_single or needed is False:
+        return False
+    return True if needed and some_single is False else None
+
+
 @dataclass(frozen=True)
 class _Effects:
     """What mending one factor does: in both corners, on the average, over halves of the contexts.
 
-    The wide intervals of the corners hold for all factors together.
+    The wide intervals of the corners hold for all factors together. `felt`: in some single context
+    it clearly moves the share, either way.
     """
 
     alone: Estimate
@@ -201,10 +221,11 @@ class _Effects:
     in_mended_wide: Estimate
     average: Estimate
     halves: list[Estimate]
+    felt: bool
 
     @classmethod
     def of(cls, table: _Table, k: int) -> _Effects:
-        bit, level = 1 << k, 1 - (1 - CONFIDENCE) / (2 * len(table.factors))
+        bit, level = 1 << k, _joint_level(len(table.factors))
         posted = table.cell(bit), table.cell(0)
         mended = table.cell(table.all), table.cell(table.all ^ bit)
         return cls(
@@ -214,16 +235,21 @@ class _Effects:
             paired_difference(*mended, level),
             mean_over_replicates(table.gains(k)),
             _in_halves(table, k),
+            any(moves(effect) or moves(effect.turned()) for effect in table.in_contexts(k)),
         )
 
-    def verdict(self, *, together: bool) -> tuple[str, Estimate]:
+    def verdict(self, *, together: bool | None) -> tuple[str, Estimate]:
         """Return the word and the effect that it rests on."""
         if moves(self.alone_wide):
             return "guilty", self.alone_wide
         if moves(self.in_mended_wide):
-            return "guilty" if together else "latent", self.in_mended_wide
+            if together:
+                return "guilty", self.in_mended_wide
+            latent = together is False and self.alone_wide.high < MOVES
+            return ("latent", self.in_mended_wide) if latent else self.open()
         contexts = [self.alone, self.in_mended, self.average, *self.halves]
-        if all(effect.low >= -LITTLE and effect.high <= LITTLE for effect in contexts):
+        little = all(effect.low >= -LITTLE and effect.high <= LITTLE for effect in contexts)
+        if little and not self.felt:
             return "innocent", max(contexts[:2], key=_reach)
         return self.open()
 
@@ -239,8 +265,26 @@ def fewest_for_innocence() -> int:
     With fewer, the interval of a paired difference reaches beyond the limit even where not a single
     pair differs, which is where it is narrowest.
     """
+    return _fewest_within(LITTLE, CONFIDENCE)
+
+
+@cache
+def fewest_for_latency() -> int:
+    """Return the fewest replicates after which a factor can be found latent, or guilty with others.
+
+    Both ask that its mend alone clearly does little; this is for two factors, more take more.
+    """
+    return _fewest_within(MOVES, _joint_level(2))
+
+
+def _fewest_within(limit: float, confidence: float) -> int:
     same = (np.zeros(n, bool) for n in count(1))
-    return next(len(runs) for runs in same if paired_difference(runs, runs).high <= LITTLE)
+    return next(len(s) for s in same if paired_difference(s, s, confidence).high <= limit)
+
+
+def _joint_level(factors: int) -> float:
+    """Return the level at which both corners of all factors hold together at 95 %."""
+    return 1 - (1 - CONFIDENCE) / (2 * factors)
 
 
 def _reach(effect: Estimate) -> float:

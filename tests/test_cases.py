@@ -261,8 +261,8 @@ def test_a_sixth_post_is_trained_judged_and_written_down(sixth, reproduced):
     *_, note, _, path = reproduced.stdout.splitlines()
     assert path == "reports/forum-quick/verdicts.json"
     assert note == (
-        "With 6 replicates a cell no factor can be found innocent, only guilty, latent or "
-        "undecided: that takes 26."
+        "With 6 replicates a cell no factor can be found innocent (that takes 26) or latent, or "
+        "guilty only with others, (that takes 16)."
     )
     assert note in (sixth / "reports/forum-quick/005/index.html").read_text(encoding="utf-8")
     found = json.loads((sixth / path).read_text(encoding="utf-8"))["005"]
@@ -272,6 +272,7 @@ def test_a_sixth_post_is_trained_judged_and_written_down(sixth, reproduced):
     for scenario in found["scenarios"]:
         assert set(scenario) == {
             "name", "data", "complaint", "trains_as_posted", "trains_mended", "factors", "minimal",
+            "perhaps_minimal",
         }  # fmt: skip
         for factor in scenario["factors"]:
             assert set(factor) == {"factor", "verdict", "alone", "in_mended", "low", "high"}

@@ -104,14 +104,15 @@ def definitions() -> list[tuple[str, str]]:
 
 
 def too_few(replicates: int) -> str:
-    """Say that so few replicates a cell can find no factor innocent; empty where they can."""
-    fewest = verdicts.fewest_for_innocence()
-    if replicates >= fewest:
+    """Say which words so few replicates a cell cannot reach; empty where all can be."""
+    takes = {
+        "innocent": verdicts.fewest_for_innocence(),
+        "latent, or guilty only with others,": verdicts.fewest_for_latency(),
+    }
+    beyond = [f"{word} (that takes {n})" for word, n in takes.items() if replicates < n]
+    if not beyond:
         return ""
-    return (
-        f"With {replicates} replicates a cell no factor can be found innocent, only guilty, latent "
-        f"or undecided: that takes {fewest}."
-    )
+    return f"With {replicates} replicates a cell no factor can be found {' or '.join(beyond)}."
 
 
 def complaining(scenarios: Sequence[Measured]) -> list[Measured]:
@@ -177,6 +178,7 @@ def _scenario(case: Mapping[str, Any], scenario: Measured) -> dict[str, Any]:
         "posted": judgment.posted,
         "mended": judgment.mended,
         "minimal": [list(names) for names in judgment.minimal],
+        "perhaps": [list(names) for names in judgment.perhaps],
         "factors": [{**row, **_about(case, str(row["factor"]))} for row in rows],
         "n": len(scenario.as_posted()),
     }
@@ -262,8 +264,8 @@ def curves(scenario: Measured, store: str | Path) -> pd.DataFrame:
         A row a program and epoch: `level`, `epoch`, `median`, `low`, `high`.
     """
     cells = {AS_POSTED: (), MENDED: scenario.posted}
-    if scenario.judgment.minimal and scenario.judgment.minimal[0] not in cells.values():
-        smallest = scenario.judgment.minimal[0]
+    smallest = next(iter([*scenario.judgment.minimal, *scenario.judgment.perhaps]), ())
+    if smallest not in cells.values():
         cells = {AS_POSTED: (), f"{' + '.join(smallest)} mended": smallest, MENDED: scenario.posted}
     parts = [_curve(scenario, level, mended, store) for level, mended in cells.items()]
     return pd.concat(parts, ignore_index=True)

@@ -20,12 +20,13 @@ others. What is open in one scenario leaves the claim open: more replicates coul
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from analysis.endings import MEASURED, SCALARS
-from analysis.forum import Measured, within
+from analysis.forum import Measured, posted_factors, within
 from analysis.shares import Estimate, paired_difference, share, side_of_half
 from analysis.verdicts import MOVES, moves
 from sweeps.records import one_of
@@ -135,17 +136,44 @@ def problems(case: Mapping[str, Any]) -> list[str]:
                 f"`{key}.{about}` must say what the claim is about, as its kind is "
                 f"{claim['kind']}; got nothing."
             )
+        found += _nowhere(key, claim, case)
     return found
 
 
-def _strange_bounds(key: str, bounds: Mapping[str, Sequence[float | None]] | None) -> list[str]:
+def _nowhere(key: str, claim: Claim, case: Mapping[str, Any]) -> list[str]:
+    """Say where a claim is to be judged though its factors are not as posted there."""
+    wanted = set(claim["factors"])
+    lacking = {
+        name: [factor for factor in claim["factors"] if factor not in posted]
+        for name, scenario in case["scenarios"].items()
+        if not wanted <= set(posted := posted_factors(case, scenario))
+    }
+    if not claim["scenarios"] and len(lacking) == len(case["scenarios"]) > 0:
+        return [f"`{key}.factors` must be as posted together in some scenario; got none."]
+    return [
+        f"`{key}.scenarios` must be ones where the claim's factors are as posted; got {name}, "
+        f"where {' and '.join(lacking[name])} {'is' if len(lacking[name]) == 1 else 'are'} mended."
+        for name in claim["scenarios"]
+        if name in lacking
+    ]
+
+
+def _strange_bounds(key: str, bounds: Mapping[str, Any] | None) -> list[str]:
     known = (*MEASURED, "trains")
     strange = [one_of(key, name, known) for name in bounds or () if name not in known]
     return strange + [
-        f"`{key}.{name}` must be two numbers, low and high, null for none; got {list(pair)}."
+        f"`{key}.{name}` must be two numbers, low and high, null for none; got {pair}."
         for name, pair in (bounds or {}).items()
-        if len(pair) != 2
+        if not _is_range(pair)
     ]
+
+
+def _is_range(pair: Any) -> bool:
+    if not isinstance(pair, list) or len(pair) != 2:
+        return False
+    given = [end for end in pair if end is not None]
+    numbers = all(isinstance(end, int | float) and not isinstance(end, bool) for end in given)
+    return numbers and not any(map(math.isnan, given)) and given == sorted(given)
 
 
 def judged(claim: Claim, scenarios: Sequence[Measured]) -> dict[str, Any]:

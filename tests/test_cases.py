@@ -193,6 +193,48 @@ def test_names_that_a_case_does_not_have_are_all_listed(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (
+            lambda text: text.update(probes=[]),
+            "`probes` must be usual in a case, as verdicts are made of all probes of all cells; "
+            "got []. Leave it out.",
+        ),
+        (
+            lambda text: text["case"]["datasets"]["moons"].update(probes="none"),
+            "`probes` must be usual in a case, as verdicts are made of all probes of all cells; "
+            "got none. Leave it out.",
+        ),
+        (
+            lambda text: text["case"].update(datasets={}),
+            "`case.datasets` must have at least one entry; got none. docs/cases.md shows a whole "
+            "case.",
+        ),
+        (
+            lambda text: text["case"].update(
+                scenarios={},
+                claims=[c for c in text["case"]["claims"] if "scenarios" not in c],
+            ),
+            "`case.scenarios` must have at least one entry; got none. docs/cases.md shows a whole "
+            "case.",
+        ),
+        (
+            lambda text: text["case"]["scenarios"].update({"a/b": {}}),
+            "`case.scenarios` must have names of letters, digits and _, no digit first; got a/b.",
+        ),
+    ],
+)
+def test_a_file_that_would_fail_after_training_is_refused_before(spoil, sentence, tmp_path):
+    (tmp_path / "case").mkdir()
+    text = yaml.safe_load((CONF / "case" / "002.yaml").read_text(encoding="utf-8"))
+    spoil(text)
+    (tmp_path / "case" / "x.yaml").write_text(yaml.safe_dump(text), encoding="utf-8")
+    with pytest.raises(BadInput) as refused:
+        cases.load(tmp_path, "x")
+    assert str(refused.value) == sentence
+
+
+@pytest.mark.parametrize(
     ("line", "message"),
     [
         ("case=02", "`case` must be one of 000, 001, 002, 003, 004; got 02. Did you mean 002?"),

@@ -395,7 +395,29 @@ def test_a_claim_supported_in_half_of_its_scenarios_is_undecided(scenarios):
         ),
         ({"complaint": {"x": [0, 1]}}, "`complaint` must be one of final_loss, .*; got x"),
         ({"complaint": {"final_loss": [0]}}, r"`complaint.final_loss` must be two .*; got \[0\]"),
-        ({"factors": {"dead_units": {}}}, "name of its own; got dead_units, which is a column"),
+        *(
+            (
+                {"complaint": {"final_loss": bounds}},
+                rf"`complaint.final_loss` must be two .*; got {re.escape(str(bounds))}\.",
+            )
+            for bounds in (0.69, ["low", "high"], "ab", [0.9, 0.1], [0, True], [float("nan"), 1])
+        ),
+        (
+            {"claims": [claim("shows", symptom={"final_loss": 0.69})]},
+            "`case.claims.0.symptom.final_loss` must be two numbers, .*; got 0.69",
+        ),
+        (
+            {"claims": [{**claim("blames", "a", "c"), "scenarios": ["shown"]}]},
+            "claims.0.scenarios` must be ones where .* got shown, where c is mended",
+        ),
+        (
+            {"claims": [claim("blames", "c")]},
+            "claims.0.factors` must be as posted together in some scenario; got none",
+        ),
+        (
+            {"factors": {**CASE["factors"], "dead_units": {"open": True}}},
+            "name of its own; got dead_units, which is a column",
+        ),
     ],
 )
 def test_a_case_that_cannot_be_judged_says_so_beforehand(changes, sentence):

@@ -164,6 +164,8 @@ def load(conf: Path, name: str) -> dict[str, Any]:
         raise BadInput(
             f"{path} must be a YAML file with a part `case`; got {type(error).__name__}: {error}."
         ) from error
+    if not isinstance(part, Mapping):
+        raise BadInput(f"{path} must be a YAML file with a part `case` of keys; got case: {part}.")
     try:
         case = OmegaConf.merge(OmegaConf.structured(CaseConfig), part)
     except OmegaConfBaseException as error:

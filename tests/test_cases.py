@@ -206,6 +206,10 @@ def test_names_that_a_case_does_not_have_are_all_listed(tmp_path):
             "got none. Leave it out.",
         ),
         (
+            lambda text: text.update(case=None),
+            "{path} must be a YAML file with a part `case` of keys; got case: None.",
+        ),
+        (
             lambda text: text["case"].update(datasets={}),
             "`case.datasets` must have at least one entry; got none. docs/cases.md shows a whole "
             "case.",
@@ -231,7 +235,7 @@ def test_a_file_that_would_fail_after_training_is_refused_before(spoil, sentence
     (tmp_path / "case" / "x.yaml").write_text(yaml.safe_dump(text), encoding="utf-8")
     with pytest.raises(BadInput) as refused:
         cases.load(tmp_path, "x")
-    assert str(refused.value) == sentence
+    assert str(refused.value) == sentence.format(path=tmp_path / "case" / "x.yaml")
 
 
 @pytest.mark.parametrize(
@@ -400,6 +404,43 @@ def test_a_store_that_cannot_be_read_is_blamed_and_not_the_place_of_the_pages(
     assert reproduce.main(line) == 1
     message = f"{manifest} could not be read: Permission denied. Nothing was changed.\n"
     assert capsys.readouterr().err.endswith(message)
+
+
+def test_a_full_disk_is_no_bad_input(capsys, tmp_path, monkeypatch):
+    def judge(name, case, given, sweep, folder):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(reproduce, "_train", lambda name, sweep, given: sweep)
+    monkeypatch.setattr(reproduce, "_judge", judge)
+    pages = tmp_path / "pages"
+    assert reproduce.main(["002", "--store", str(tmp_path), "--reports", str(pages)]) == 1
+    assert capsys.readouterr().err.endswith(
+        f"{pages} could not be written: No space left on device. What was trained is kept; make "
+        "room and give the same command again.\n"
+    )
+
+
+def test_an_interrupted_command_says_what_is_kept(capsys, tmp_path, monkeypatch):
+    def interrupted(name, sweep, given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(reproduce, "_train", interrupted)
+    line = ["002", "--store", "some", "--reports", str(tmp_path)]
+    assert reproduce.main(line) == 130
+    assert capsys.readouterr().err.endswith(
+        "Interrupted. What was trained is kept in some/. Give the same command again to go on.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b'{"from": "x", "verd', b"[]", b"3", b"{}", b"\xff\xfe", b"null"]
+)
+def test_a_damaged_verdict_is_as_good_as_none(content, tmp_path):
+    given = reproduce.parser().parse_args(["--store", str(tmp_path)])
+    (tmp_path / "002").mkdir()
+    (tmp_path / "002" / "index.html").write_text("")
+    (tmp_path / "002" / reproduce.KEPT).write_bytes(content)
+    assert reproduce._last("002", given, tmp_path) is None
 
 
 def denied(path):

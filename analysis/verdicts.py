@@ -4,8 +4,9 @@ Frames in, frames out; nothing here knows what a factor is about. The definition
 docs/cases.md and every page repeat before the numbers:
 
 *Trains*: a run's loss, as a part of its prior's, is below the midpoint of 1 and the median of the
-fully mended cell, and its output depends on the input. Where not clearly more than half of the
-mended runs train, nothing is decided.
+fully mended cell, and its output depends on the input: its units deviate over the samples by more
+than 1e-6 on the average. Where not clearly more than half of the mended runs train, nothing is
+decided.
 
 *Minimal set*: mending exactly these factors makes clearly more than half of the runs train, and
 mending any part of them clearly does not; where the posted program clearly trains it is empty. A
@@ -39,15 +40,14 @@ from itertools import combinations, count
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from analysis.endings import CONSTANT
+from analysis.endings import LEAST_SPREAD
+from analysis.factorial import Factorial
 from analysis.intervals import CONFIDENCE
 from analysis.mends import Mends, mends
 from analysis.shares import MOST, Estimate, mean_over_replicates, paired_difference, share
 
 MOVES, LITTLE = 0.2, 0.1
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def trains(frame: pd.DataFrame, mended: pd.Series) -> pd.Series:
     """
     ending = frame["relative_loss"].where(frame["relative_loss"].notna(), np.inf)
     midpoint = (1 + min(ending[mended].median(), 1.0)) / 2  # never above guessing
-    return (ending < midpoint) & (frame["output_spread"] > CONSTANT)
+    return (ending < midpoint) & (frame["output_spread"] > LEAST_SPREAD)
 
 
 def judge(frame: pd.DataFrame, factors: Sequence[str]) -> Judgment:
@@ -97,7 +97,7 @@ def judge(frame: pd.DataFrame, factors: Sequence[str]) -> Judgment:
     Raises:
         ValueError: a cell or a replicate of one is missing, or there twice.
     """
-    table = _Table(frame, factors)
+    table = Factorial(frame, factors)
     mended = share(table.cell(table.all))
     decided = mended.low > MOST
     found = mends(table.hits) if decided else Mends()
@@ -113,65 +113,12 @@ def judge(frame: pd.DataFrame, factors: Sequence[str]) -> Judgment:
     )
 
 
-class _Table:
-    """Outcomes by cell and replicate; a cell is the set of factors mended in it, as bits."""
-
-    def __init__(self, frame: pd.DataFrame, factors: Sequence[str]) -> None:
-        self.factors = list(factors)
-        self.all = 2 ** len(self.factors) - 1
-        masks = np.zeros(len(frame), int)
-        for k, name in enumerate(self.factors):
-            masks |= frame[name].to_numpy(bool).astype(int) << k
-        keys = pd.MultiIndex.from_arrays([masks, frame["replicate"].to_numpy()])
-        counts = pd.Series(1, keys).groupby(level=[0, 1]).sum()
-        replicates = keys.levels[1]
-        if len(counts) != (self.all + 1) * len(replicates) or (counts != 1).any() or frame.empty:
-            raise ValueError(
-                "`frame` must have every replicate of every combination of "
-                f"{', '.join(self.factors) or 'no factor'} once; got {len(frame)} runs. "
-                "Train the case to its end first."
-            )
-        ordered = pd.Series(frame["trains"].to_numpy(bool), keys).sort_index()
-        self.hits: Bools = ordered.to_numpy(bool).reshape(self.all + 1, len(replicates))
-
-    def cell(self, mask: int) -> Bools:
-        return np.asarray(self.hits[mask])
-
-    def names(self, mask: int) -> tuple[str, ...]:
-        return tuple(name for k, name in enumerate(self.factors) if mask >> k & 1)
-
-    def in_contexts(self, k: int) -> list[Estimate]:
-        """Return what mending factor k does in each single context; all intervals hold together."""
-        contexts = [mask for mask in range(self.all + 1) if not mask >> k & 1]
-        level = 1 - (1 - CONFIDENCE) / len(contexts)
-        return [
-            paired_difference(self.cell(mask | 1 << k), self.cell(mask), level) for mask in contexts
-        ]
-
-    def gains(self, k: int, others: dict[int, bool] | None = None) -> NDArray[np.float64]:
-        """Return what mending factor k changes in each replicate, on the average over contexts."""
-        contexts = [
-            mask
-            for mask in range(self.all + 1)
-            if not mask >> k & 1 and all(mask >> j & 1 == on for j, on in (others or {}).items())
-        ]
-        with_it = self.hits[[mask | 1 << k for mask in contexts]].mean(axis=0)
-        return np.asarray(with_it - self.hits[contexts].mean(axis=0))
-
-    def shares(self) -> pd.DataFrame:
-        rows = [
-            {"mended": self.names(mask), "n": len(hits), **share(hits)._asdict()}
-            for mask, hits in enumerate(self.hits)
-        ]
-        return pd.DataFrame(rows).rename(columns={"value": "share"})
-
-
 def moves(effect: Estimate) -> bool:
     """Tell whether a mend moves the share up by enough, with an interval clear of 0."""
     return effect.value > MOVES and effect.low > 0
 
 
-def _factors(table: _Table, found: Mends, *, decided: bool) -> pd.DataFrame:
+def _factors(table: Factorial, found: Mends, *, decided: bool) -> pd.DataFrame:
     effects = [_Effects.of(table, k) for k in range(len(table.factors))]
     single = _some_single(effects)
     rows = []
@@ -224,7 +171,7 @@ class _Effects:
     felt: bool
 
     @classmethod
-    def of(cls, table: _Table, k: int) -> _Effects:
+    def of(cls, table: Factorial, k: int) -> _Effects:
         bit, level = 1 << k, _joint_level(len(table.factors))
         posted = table.cell(bit), table.cell(0)
         mended = table.cell(table.all), table.cell(table.all ^ bit)
@@ -292,7 +239,7 @@ def _reach(effect: Estimate) -> float:
     return max(-effect.low, effect.high)
 
 
-def _in_halves(table: _Table, k: int) -> list[Estimate]:
+def _in_halves(table: Factorial, k: int) -> list[Estimate]:
     """Return the effect of a factor averaged over contexts with one other factor held."""
     return [
         mean_over_replicates(table.gains(k, {j: on}))
@@ -302,7 +249,7 @@ def _in_halves(table: _Table, k: int) -> list[Estimate]:
     ]
 
 
-def _interactions(table: _Table) -> pd.DataFrame:
+def _interactions(table: Factorial) -> pd.DataFrame:
     rows = []
     for j, k in combinations(range(len(table.factors)), 2):
         more = table.gains(j, {k: True}) - table.gains(j, {k: False})

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import hashlib
 import json
 import sys
@@ -23,6 +24,7 @@ ROOT = Path(__file__).resolve().parent
 CONF = ROOT / "conf"
 REPLICATES, QUICK_REPLICATES = 30, 6
 SOURCES = ("analysis", "bpcore", "conf", "hydra_plugins", "sweeps", "reproduce.py", "train.py")
+FULL = (errno.ENOSPC, errno.EDQUOT)
 READ = (".py", ".yaml", ".html", ".css")
 
 
@@ -40,8 +42,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--quick",
         action="store_true",
-        help=f"{QUICK_REPLICATES} replicates a cell in place of {REPLICATES}: wider intervals, and "
-        "too few to find a factor innocent",
+        help=f"{QUICK_REPLICATES} replicates a cell in place of {REPLICATES}: wider intervals, so "
+        "the same words or undecided; too few to find a factor innocent or latent",
     )
     made.add_argument("--store", default="store", help="directory of the store (default: store)")
     made.add_argument("--reports", default="reports", type=Path, help="(default: reports)")
@@ -63,7 +65,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except StoreFailed as error:
         return _say(str(error), 1)
     except KeyboardInterrupt:
-        return _say("Interrupted. Give the same command again to go on.", 130)
+        return _say(
+            f"Interrupted. What was trained is kept in {given.store}/. "
+            "Give the same command again to go on.",
+            130,
+        )
 
 
 def _say(text: str, status: int) -> int:
@@ -73,12 +79,17 @@ def _say(text: str, status: int) -> int:
 
 @contextmanager
 def _writing(reports: Path) -> Iterator[None]:
-    """Blame `--reports` for what the system refuses meanwhile, unless the store is to blame."""
+    """Blame `--reports` for what the system refuses meanwhile, unless store or disk is to blame."""
     try:
         yield
     except StoreFailed:
         raise
     except OSError as error:
+        if error.errno in FULL:
+            raise StoreFailed(
+                f"{reports} could not be written: {error.strerror}. What was trained is kept; make "
+                "room and give the same command again."
+            ) from error
         raise BadInput(
             f"`--reports` must be a directory that can be written; got {reports}: "
             f"{error.strerror or error}. Give another as --reports DIR."
@@ -158,8 +169,12 @@ def _last(name: str, given: argparse.Namespace, folder: Path) -> Any:
     kept = folder / name / KEPT
     if not kept.is_file() or not (kept.parent / "index.html").is_file():
         return None
-    last = json.loads(kept.read_text(encoding="utf-8"))
-    return last["verdict"] if last["from"] == _stamp(given.store, _sweep(name, given)) else None
+    stamp = _stamp(given.store, _sweep(name, given))
+    try:
+        last = json.loads(kept.read_text(encoding="utf-8"))
+        return last["verdict"] if last["from"] == stamp else None
+    except (ValueError, LookupError, TypeError):  # damaged, so as good as none
+        return None
 
 
 def _listed() -> list[str]:
@@ -242,6 +257,7 @@ def _row(scenario: Any) -> list[str]:
     }
     complaint = {True: "yes", False: "no", None: "-"}[scenario["complaint"]]
     mends = [" + ".join(names) or "nothing" for names in scenario["minimal"]]
+    mends += [f"perhaps {' + '.join(names)}" for names in scenario["perhaps_minimal"]]
     return [
         scenario["name"],
         scenario["data"],

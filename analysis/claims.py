@@ -11,20 +11,23 @@ posted | clearly most do not, or the share cannot have moved by 0.2 |
 | shows | its runs have the symptom | clearly most have | clearly most have not |
 | lacks | its runs do not have the symptom | clearly most have not | clearly most have |
 
-Anything else is undecided. A claim is judged in the scenarios it names, else in those that show the
-complaint, else in all; and only where its factors are as posted. It is supported, or refuted, where
-that is so in more than half of these and the opposite in none.
+Anything else is undecided. A claim is judged in the scenarios it names, else in those that show
+the complaint or may, else, where none clearly does, in all; and only where its factors are as
+posted. It is supported, or refuted, where all of these say so. Those where the mended program
+clearly does not train, so that nothing can follow, have no say as long as they are fewer than the
+others. What is open in one scenario leaves the claim open: more replicates could turn it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from analysis.endings import MEASURED, SCALARS
-from analysis.forum import Measured, side_of_half, within
-from analysis.shares import Estimate, paired_difference, share
+from analysis.forum import Measured, posted_factors, within
+from analysis.shares import Estimate, paired_difference, share, side_of_half
 from analysis.verdicts import MOVES, moves
 from sweeps.records import one_of
 
@@ -133,39 +136,69 @@ def problems(case: Mapping[str, Any]) -> list[str]:
                 f"`{key}.{about}` must say what the claim is about, as its kind is "
                 f"{claim['kind']}; got nothing."
             )
+        found += _nowhere(key, claim, case)
     return found
 
 
-def _strange_bounds(key: str, bounds: Mapping[str, Sequence[float | None]] | None) -> list[str]:
+def _nowhere(key: str, claim: Claim, case: Mapping[str, Any]) -> list[str]:
+    """Say where a claim is to be judged though its factors are not as posted there."""
+    wanted = set(claim["factors"])
+    lacking = {
+        name: [factor for factor in claim["factors"] if factor not in posted]
+        for name, scenario in case["scenarios"].items()
+        if not wanted <= set(posted := posted_factors(case, scenario))
+    }
+    if not claim["scenarios"] and len(lacking) == len(case["scenarios"]) > 0:
+        return [f"`{key}.factors` must be as posted together in some scenario; got none."]
+    return [
+        f"`{key}.scenarios` must be ones where the claim's factors are as posted; got {name}, "
+        f"where {' and '.join(lacking[name])} {'is' if len(lacking[name]) == 1 else 'are'} mended."
+        for name in claim["scenarios"]
+        if name in lacking
+    ]
+
+
+def _strange_bounds(key: str, bounds: Mapping[str, Any] | None) -> list[str]:
     known = (*MEASURED, "trains")
     strange = [one_of(key, name, known) for name in bounds or () if name not in known]
     return strange + [
-        f"`{key}.{name}` must be two numbers, low and high, null for none; got {list(pair)}."
+        f"`{key}.{name}` must be two numbers, low and high, null for none; got {pair}."
         for name, pair in (bounds or {}).items()
-        if len(pair) != 2
+        if not _is_range(pair)
     ]
+
+
+def _is_range(pair: Any) -> bool:
+    if not isinstance(pair, list) or len(pair) != 2:
+        return False
+    given = [end for end in pair if end is not None]
+    numbers = all(isinstance(end, int | float) and not isinstance(end, bool) for end in given)
+    return numbers and not any(map(math.isnan, given)) and given == sorted(given)
 
 
 def judged(claim: Claim, scenarios: Sequence[Measured]) -> dict[str, Any]:
     """Return the verdict on a claim, and its numbers in each scenario it was judged in."""
-    numbers = []
+    numbers, said = [], []
     for scenario in _fitting(claim, scenarios):
         verdict, estimate = KINDS[claim["kind"]](claim, scenario)
         where = {"scenario": scenario.name, "data": scenario.data, "verdict": verdict}
         numbers.append({**where, **estimate._asdict()})
-    return {"verdict": _together([number["verdict"] for number in numbers]), "numbers": numbers}
+        if verdict != "undecided" or _may_yet_decide(claim, scenario):
+            said.append(verdict)
+    agreed = len(set(said)) == 1 and 2 * len(said) > len(numbers)
+    return {"verdict": said[0] if agreed else "undecided", "numbers": numbers}
 
 
-def _together(verdicts: Sequence[str]) -> str:
-    """Return what most say and none contradicts."""
-    for word, opposite in (("supported", "refuted"), ("refuted", "supported")):
-        if 2 * verdicts.count(word) > len(verdicts) and opposite not in verdicts:
-            return word
-    return "undecided"
+def _may_yet_decide(claim: Claim, scenario: Measured) -> bool:
+    """Tell whether more replicates could decide: never where the mended program does not train."""
+    without = ABOUT.get(claim["kind"]) == "symptom"
+    return without or side_of_half(scenario.judgment.mended) is not False
 
 
 def _fitting(claim: Claim, scenarios: Sequence[Measured]) -> list[Measured]:
     possible = [s for s in scenarios if set(claim["factors"]) <= set(s.posted)]
     if claim["scenarios"]:
         return [s for s in possible if s.name in claim["scenarios"]]
-    return [s for s in possible if s.complains] or possible
+    if not any(s.complains for s in possible):
+        return possible
+    return [s for s in possible if s.complains is not False]

@@ -20,8 +20,10 @@ MEASURED = (
     "output_spread", "weights_left", "gradient_left", "gradient_first", "gradient_ratio",
     "dead_layer", "dead_units",
 )  # fmt: skip
-# An output that varies less than this over the samples does not depend on the input.
-CONSTANT = 1e-6
+# Output units deviate by more than this over the samples where the output depends on the input. It
+# is far above rounding: a run may be slow and still depend. The share of the targets' deviation in
+# `analysis.symptoms.measures` is another thing, by which an output counts as guessing.
+LEAST_SPREAD = 1e-6
 
 
 def runs(store: str | Path, sweep: str) -> pd.DataFrame:

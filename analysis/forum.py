@@ -12,8 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.shares import Estimate, share
-from analysis.verdicts import MOST, Judgment, judge, trains
+from analysis.shares import Estimate, share, side_of_half
+from analysis.verdicts import Judgment, judge, trains
 
 Case = Mapping[str, Any]
 
@@ -45,13 +45,6 @@ class Measured:
     def as_posted(self) -> pd.DataFrame:
         """Return the runs of the posted cell."""
         return self.runs[~self.runs[list(self.posted)].any(axis=1)]
-
-
-def side_of_half(estimate: Estimate) -> bool | None:
-    """Return whether a share is above one half; None where its interval holds one half."""
-    if estimate.low > MOST:
-        return True
-    return False if estimate.high < MOST else None
 
 
 def within(frame: pd.DataFrame, bounds: Mapping[str, Sequence[float | None]]) -> pd.Series:
@@ -139,6 +132,7 @@ def _entry(scenario: Measured) -> dict[str, Any]:
         "trains_mended": judgment.mended.value,
         "factors": judgment.factors.reindex(columns=columns).to_dict("records"),
         "minimal": [list(names) for names in judgment.minimal],
+        "perhaps_minimal": [list(names) for names in judgment.perhaps],
     }
 
 

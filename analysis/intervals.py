@@ -12,12 +12,13 @@ CONFIDENCE = 0.95
 Z = 1.959963984540054  # the 97.5 % quantile of the normal distribution
 
 
-def wilson(hits: ArrayLike, n: ArrayLike) -> tuple[Array, Array]:
+def wilson(hits: ArrayLike, n: ArrayLike, z: float = Z) -> tuple[Array, Array]:
     """Return an interval of a rate from counts; it stays sensible at none and at all of n.
 
     Args:
         hits: how often it happened; counts that were averaged need not be whole.
         n: of how many; 0 gives the interval from 0 to 1.
+        z: normal quantile of the level.
 
     Source:
         Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22,
@@ -25,9 +26,9 @@ def wilson(hits: ArrayLike, n: ArrayLike) -> tuple[Array, Array]:
     """
     hits, n = np.asarray(hits, float), np.asarray(n, float)
     safe = np.where(n > 0, n, 1.0)
-    p, z2 = hits / safe, Z * Z
+    p, z2 = hits / safe, z * z
     center = (p + z2 / (2 * safe)) / (1 + z2 / safe)
-    half = Z / (1 + z2 / safe) * np.sqrt(p * (1 - p) / safe + z2 / (4 * safe * safe))
+    half = z / (1 + z2 / safe) * np.sqrt(p * (1 - p) / safe + z2 / (4 * safe * safe))
     # At none and at all of n the ends are exactly 0 and 1; rounding would miss them.
     low = np.where((n > 0) & (hits > 0), center - half, 0.0)
     high = np.where((n > 0) & (hits < n), center + half, 1.0)

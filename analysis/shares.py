@@ -16,6 +16,8 @@ from scipy import stats
 
 from analysis.intervals import CONFIDENCE, wilson
 
+MOST = 0.5
+
 
 class Estimate(NamedTuple):
     """A number and its 95 % interval."""
@@ -24,16 +26,29 @@ class Estimate(NamedTuple):
     low: float
     high: float
 
+    def turned(self) -> Estimate:
+        """Return the same of the opposite direction."""
+        return Estimate(-self.value, -self.high, -self.low)
 
-def share(hits: NDArray[np.bool_]) -> Estimate:
+
+def share(hits: NDArray[np.bool_], confidence: float = CONFIDENCE) -> Estimate:
     """Return the share of hits among runs, `(n,)`, with Wilson's interval.
 
     >>> value, low, high = share(np.array([True] * 9 + [False]))
     >>> print(f"{value:.3f} [{low:.3f}, {high:.3f}]")
     0.900 [0.596, 0.982]
     """
-    low, high = wilson(np.count_nonzero(hits), len(hits))
+    low, high = wilson(
+        np.count_nonzero(hits), len(hits), NormalDist().inv_cdf((1 + confidence) / 2)
+    )
     return Estimate(float(np.mean(hits)), float(low), float(high))
+
+
+def side_of_half(estimate: Estimate) -> bool | None:
+    """Return whether a share is clearly above one half; None where its interval holds one half."""
+    if estimate.low > MOST:
+        return True
+    return False if estimate.high < MOST else None
 
 
 def paired_difference(

@@ -4,22 +4,29 @@ Frames in, frames out; nothing here knows what a factor is about. The definition
 docs/cases.md and every page repeat before the numbers:
 
 *Trains*: a run's loss, as a part of its prior's, is below the midpoint of 1 and the median of the
-fully mended cell, and its output depends on the input. Where not clearly more than half of the
-mended runs train, nothing is decided.
+fully mended cell, and its output depends on the input: its units deviate over the samples by more
+than 1e-6 on the average. Where not clearly more than half of the mended runs train, nothing is
+decided.
 
-*Minimal set*: mending exactly these factors makes clearly more than half of the runs train, and no
-part of the set does.
+*Minimal set*: mending exactly these factors makes clearly more than half of the runs train, and
+mending any part of them clearly does not; where the posted program clearly trains it is empty. A
+set that clearly trains while of some part that is open is told as perhaps minimal. The intervals of
+all cells between the posted and the mended one hold together at 95 % (Bonferroni).
 
 *Guilty*: mending it alone in the posted program moves the share of runs that train up by more than
-0.2, with an interval clear of 0. Or, where no single change does that: it is in a minimal set, and
-spoiling it alone in the mended program moves the share down by as much. These intervals are as wide
-as lets all of a scenario's hold together at 95 % (Bonferroni), so that noise has no culprit.
+0.2, with an interval clear of 0. Or, where clearly no single change does that: it is in a minimal
+set, whichever that is, and spoiling it alone in the mended program moves the share down by as much.
+These intervals are as wide as lets all of a scenario's hold together at 95 %, so that noise has no
+culprit.
 
-*Latent*: not guilty, and spoiling it alone in the mended program moves the share down by as much.
+*Latent*: clearly not guilty, and spoiling it alone in the mended program moves the share down by as
+much.
 
 *Innocent*: the interval of its effect lies within 0.1 of none in the posted and in the mended
 program, on the average over all contexts, and over those with any one other factor posted, or
-mended.
+mended; and in no single context is the effect, either way, more than 0.2 with an interval clear of
+0, all contexts together at 95 %. What escapes is an effect in few contexts that is too small for
+that.
 
 *Undecided*: anything else.
 """
@@ -33,14 +40,14 @@ from itertools import combinations, count
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from analysis.endings import CONSTANT
+from analysis.endings import LEAST_SPREAD
+from analysis.factorial import Factorial
 from analysis.intervals import CONFIDENCE
-from analysis.shares import Estimate, mean_over_replicates, paired_difference, share
+from analysis.mends import Mends, mends
+from analysis.shares import MOST, Estimate, mean_over_replicates, paired_difference, share
 
-MOVES, LITTLE, MOST = 0.2, 0.1, 0.5
-Bools = NDArray[np.bool_]
+MOVES, LITTLE = 0.2, 0.1
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,7 @@ class Judgment:
             program, `in_mended`, and `average` over all contexts.
         interactions: a row a pair: how much more a mend does where the other is mended as well.
         minimal: the minimal sets of changes.
+        perhaps: sets that are perhaps minimal.
         cells: a row a cell: the factors mended in it, n, the share that trains, with its interval.
     """
 
@@ -63,6 +71,7 @@ class Judgment:
     factors: pd.DataFrame
     interactions: pd.DataFrame
     minimal: list[tuple[str, ...]]
+    perhaps: list[tuple[str, ...]]
     cells: pd.DataFrame
 
 
@@ -75,7 +84,7 @@ def trains(frame: pd.DataFrame, mended: pd.Series) -> pd.Series:
     """
     ending = frame["relative_loss"].where(frame["relative_loss"].notna(), np.inf)
     midpoint = (1 + min(ending[mended].median(), 1.0)) / 2  # never above guessing
-    return (ending < midpoint) & (frame["output_spread"] > CONSTANT)
+    return (ending < midpoint) & (frame["output_spread"] > LEAST_SPREAD)
 
 
 def judge(frame: pd.DataFrame, factors: Sequence[str]) -> Judgment:
@@ -88,77 +97,20 @@ def judge(frame: pd.DataFrame, factors: Sequence[str]) -> Judgment:
     Raises:
         ValueError: a cell or a replicate of one is missing, or there twice.
     """
-    table = _Table(frame, factors)
+    table = Factorial(frame, factors)
     mended = share(table.cell(table.all))
     decided = mended.low > MOST
-    minimal = _minimal(table) if decided else []
+    found = mends(table.hits) if decided else Mends()
     return Judgment(
         decided,
         share(table.cell(0)),
         mended,
-        _factors(table, minimal, decided=decided),
+        _factors(table, found, decided=decided),
         _interactions(table),
-        [table.names(mask) for mask in minimal],
+        [table.names(mask) for mask in found.minimal],
+        [table.names(mask) for mask in found.perhaps],
         table.shares(),
     )
-
-
-class _Table:
-    """Outcomes by cell and replicate; a cell is the set of factors mended in it, as bits."""
-
-    def __init__(self, frame: pd.DataFrame, factors: Sequence[str]) -> None:
-        self.factors = list(factors)
-        self.all = 2 ** len(self.factors) - 1
-        masks = np.zeros(len(frame), int)
-        for k, name in enumerate(self.factors):
-            masks |= frame[name].to_numpy(bool).astype(int) << k
-        keys = pd.MultiIndex.from_arrays([masks, frame["replicate"].to_numpy()])
-        counts = pd.Series(1, keys).groupby(level=[0, 1]).sum()
-        replicates = keys.levels[1]
-        if len(counts) != (self.all + 1) * len(replicates) or (counts != 1).any() or frame.empty:
-            raise ValueError(
-                "`frame` must have every replicate of every combination of "
-                f"{', '.join(self.factors) or 'no factor'} once; got {len(frame)} runs. "
-                "Train the case to its end first."
-            )
-        ordered = pd.Series(frame["trains"].to_numpy(bool), keys).sort_index()
-        self.hits: Bools = ordered.to_numpy(bool).reshape(self.all + 1, len(replicates))
-
-    def cell(self, mask: int) -> Bools:
-        return np.asarray(self.hits[mask])
-
-    def names(self, mask: int) -> tuple[str, ...]:
-        return tuple(name for k, name in enumerate(self.factors) if mask >> k & 1)
-
-    def gains(self, k: int, others: dict[int, bool] | None = None) -> NDArray[np.float64]:
-        """Return what mending factor k changes in each replicate, on the average over contexts."""
-        contexts = [
-            mask
-            for mask in range(self.all + 1)
-            if not mask >> k & 1 and all(mask >> j & 1 == on for j, on in (others or {}).items())
-        ]
-        with_it = self.hits[[mask | 1 << k for mask in contexts]].mean(axis=0)
-        return np.asarray(with_it - self.hits[contexts].mean(axis=0))
-
-    def shares(self) -> pd.DataFrame:
-        rows = [
-            {"mended": self.names(mask), "n": len(hits), **share(hits)._asdict()}
-            for mask, hits in enumerate(self.hits)
-        ]
-        return pd.DataFrame(rows).rename(columns={"value": "share"})
-
-
-def _minimal(table: _Table) -> list[int]:
-    """Return the minimal sets of changes, smaller ones first, as bits."""
-    found: list[int] = []
-    bits = [1 << k for k in range(len(table.factors))]
-    for size in range(len(bits) + 1):
-        for chosen in combinations(bits, size):
-            mask = sum(chosen)
-            part_trains = any(known & mask == known for known in found)
-            if not part_trains and share(table.cell(mask)).low > MOST:
-                found.append(mask)
-    return found
 
 
 def moves(effect: Estimate) -> bool:
@@ -166,12 +118,12 @@ def moves(effect: Estimate) -> bool:
     return effect.value > MOVES and effect.low > 0
 
 
-def _factors(table: _Table, minimal: Sequence[int], *, decided: bool) -> pd.DataFrame:
+def _factors(table: Factorial, found: Mends, *, decided: bool) -> pd.DataFrame:
     effects = [_Effects.of(table, k) for k in range(len(table.factors))]
-    some_single = any(moves(effect.alone_wide) for effect in effects)
+    single = _some_single(effects)
     rows = []
     for k, (name, effect) in enumerate(zip(table.factors, effects, strict=True)):
-        together = not some_single and any(mask >> k & 1 for mask in minimal)
+        together = _together(found.needs(k), some_single=single)
         verdict, decisive = effect.verdict(together=together) if decided else effect.open()
         rows.append(
             {
@@ -188,11 +140,26 @@ def _factors(table: _Table, minimal: Sequence[int], *, decided: bool) -> pd.Data
     return pd.DataFrame(rows, columns=None if rows else ["factor", "verdict"])
 
 
+def _some_single(effects: Sequence[_Effects]) -> bool | None:
+    """Tell whether some mend alone moves the share enough; None where one still may."""
+    if any(moves(effect.alone_wide) for effect in effects):
+        return True
+    return False if all(effect.alone_wide.high < MOVES for effect in effects) else None
+
+
+def _together(needed: bool | None, *, some_single: bool | None) -> bool | None:
+    """Tell whether a factor is needed with others where no mend alone will do; None: perhaps."""
+    if some_single or needed is False:
+        return False
+    return True if needed and some_single is False else None
+
+
 @dataclass(frozen=True)
 class _Effects:
     """What mending one factor does: in both corners, on the average, over halves of the contexts.
 
-    The wide intervals of the corners hold for all factors together.
+    The wide intervals of the corners hold for all factors together. `felt`: in some single context
+    it clearly moves the share, either way.
     """
 
     alone: Estimate
@@ -201,10 +168,11 @@ class _Effects:
     in_mended_wide: Estimate
     average: Estimate
     halves: list[Estimate]
+    felt: bool
 
     @classmethod
-    def of(cls, table: _Table, k: int) -> _Effects:
-        bit, level = 1 << k, 1 - (1 - CONFIDENCE) / (2 * len(table.factors))
+    def of(cls, table: Factorial, k: int) -> _Effects:
+        bit, level = 1 << k, _joint_level(len(table.factors))
         posted = table.cell(bit), table.cell(0)
         mended = table.cell(table.all), table.cell(table.all ^ bit)
         return cls(
@@ -214,16 +182,21 @@ class _Effects:
             paired_difference(*mended, level),
             mean_over_replicates(table.gains(k)),
             _in_halves(table, k),
+            any(moves(effect) or moves(effect.turned()) for effect in table.in_contexts(k)),
         )
 
-    def verdict(self, *, together: bool) -> tuple[str, Estimate]:
+    def verdict(self, *, together: bool | None) -> tuple[str, Estimate]:
         """Return the word and the effect that it rests on."""
         if moves(self.alone_wide):
             return "guilty", self.alone_wide
         if moves(self.in_mended_wide):
-            return "guilty" if together else "latent", self.in_mended_wide
+            if together:
+                return "guilty", self.in_mended_wide
+            latent = together is False and self.alone_wide.high < MOVES
+            return ("latent", self.in_mended_wide) if latent else self.open()
         contexts = [self.alone, self.in_mended, self.average, *self.halves]
-        if all(effect.low >= -LITTLE and effect.high <= LITTLE for effect in contexts):
+        little = all(effect.low >= -LITTLE and effect.high <= LITTLE for effect in contexts)
+        if little and not self.felt:
             return "innocent", max(contexts[:2], key=_reach)
         return self.open()
 
@@ -239,8 +212,26 @@ def fewest_for_innocence() -> int:
     With fewer, the interval of a paired difference reaches beyond the limit even where not a single
     pair differs, which is where it is narrowest.
     """
+    return _fewest_within(LITTLE, CONFIDENCE)
+
+
+@cache
+def fewest_for_latency() -> int:
+    """Return the fewest replicates after which a factor can be found latent, or guilty with others.
+
+    Both ask that its mend alone clearly does little; this is for two factors, more take more.
+    """
+    return _fewest_within(MOVES, _joint_level(2))
+
+
+def _fewest_within(limit: float, confidence: float) -> int:
     same = (np.zeros(n, bool) for n in count(1))
-    return next(len(runs) for runs in same if paired_difference(runs, runs).high <= LITTLE)
+    return next(len(s) for s in same if paired_difference(s, s, confidence).high <= limit)
+
+
+def _joint_level(factors: int) -> float:
+    """Return the level at which both corners of all factors hold together at 95 %."""
+    return 1 - (1 - CONFIDENCE) / (2 * factors)
 
 
 def _reach(effect: Estimate) -> float:
@@ -248,7 +239,7 @@ def _reach(effect: Estimate) -> float:
     return max(-effect.low, effect.high)
 
 
-def _in_halves(table: _Table, k: int) -> list[Estimate]:
+def _in_halves(table: Factorial, k: int) -> list[Estimate]:
     """Return the effect of a factor averaged over contexts with one other factor held."""
     return [
         mean_over_replicates(table.gains(k, {j: on}))
@@ -258,7 +249,7 @@ def _in_halves(table: _Table, k: int) -> list[Estimate]:
     ]
 
 
-def _interactions(table: _Table) -> pd.DataFrame:
+def _interactions(table: Factorial) -> pd.DataFrame:
     rows = []
     for j, k in combinations(range(len(table.factors)), 2):
         more = table.gains(j, {k: True}) - table.gains(j, {k: False})

@@ -13,7 +13,8 @@ alone, so a run of a case is the same run as one asked for by its keys.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,6 +22,10 @@ from sweeps.config import CaseConfig
 from sweeps.errors import BadInput, one_of
 
 LEVELS = ("posted", "mended")
+# Names become keys and values of overrides, and names of files.
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# What a case leaves alone, as verdicts are made of all probes of all cells.
+LEFT_ALONE: Mapping[str, Any] = {"probes": "usual", "only": None, "zip": [], "plan": False}
 FOLDERS = ("forum", "forum-quick")  # of reports/, where the pages of the posts lie
 
 
@@ -86,7 +91,23 @@ def _merged(config: Mapping[str, Any], bundle: Mapping[str, Any], where: str) ->
 
 
 def problems(case: Mapping[str, Any]) -> list[str]:
-    """Say what is wrong with a case as data, a sentence each: names that are none of its own."""
+    """Say what is wrong with a case as data, a sentence each."""
+    found = [
+        f"`case.{part}` must have at least one entry; got none. docs/cases.md shows a whole case."
+        for part in ("datasets", "scenarios")
+        if not case[part]
+    ]
+    found += [
+        f"`case.{part}` must have names of letters, digits and _, no digit first; got {name}."
+        for part in ("datasets", "settings", "factors", "scenarios")
+        for name in case[part]
+        if not NAME.fullmatch(name)
+    ]
+    return found + _foreign(case)
+
+
+def _foreign(case: Mapping[str, Any]) -> list[str]:
+    """Say which names are none of the case's own."""
     found = []
     factors, settings = case["factors"], case["settings"]
     for name, scenario in case["scenarios"].items():
@@ -100,6 +121,24 @@ def problems(case: Mapping[str, Any]) -> list[str]:
         strange = [s for s in claim["scenarios"] if s not in case["scenarios"]]
         found += [one_of(f"case.claims.{at}.scenarios", s, case["scenarios"]) for s in strange]
     return found
+
+
+def _touched(given: Mapping[str, Any], case: Mapping[str, Any]) -> list[str]:
+    """Say which keys a case's file sets, itself or in a bundle, that it must leave alone."""
+    return [
+        f"`{key}` must be {LEFT_ALONE[key]} in a case, as verdicts are made of all probes of all "
+        f"cells; got {value}. Leave it out."
+        for bundle in (given, *_bundles(case))
+        for key, value in (bundle or {}).items()
+        if key in LEFT_ALONE and value != LEFT_ALONE[key]
+    ]
+
+
+def _bundles(case: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield from case["datasets"].values()
+    yield from case["settings"].values()
+    for factor in case["factors"].values():
+        yield from (factor[level] for level in LEVELS)
 
 
 def load(conf: Path, name: str) -> dict[str, Any]:
@@ -119,16 +158,19 @@ def load(conf: Path, name: str) -> dict[str, Any]:
     if name not in names:
         raise BadInput(one_of("case", name, names))
     try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8"))["case"]
+        given = yaml.safe_load(path.read_text(encoding="utf-8"))
+        part = given["case"]
     except (yaml.YAMLError, KeyError, TypeError) as error:
         raise BadInput(
             f"{path} must be a YAML file with a part `case`; got {type(error).__name__}: {error}."
         ) from error
+    if not isinstance(part, Mapping):
+        raise BadInput(f"{path} must be a YAML file with a part `case` of keys; got case: {part}.")
     try:
-        case = OmegaConf.merge(OmegaConf.structured(CaseConfig), given)
+        case = OmegaConf.merge(OmegaConf.structured(CaseConfig), part)
     except OmegaConfBaseException as error:
         raise BadInput(f"{path.name} must be a case; got {explain(error)}") from error
     plain = cast("dict[str, Any]", OmegaConf.to_container(case))
-    if found := problems(plain):
+    if found := problems(plain) + _touched(given, plain):
         raise BadInput("\n".join(found))
     return plain

@@ -1,6 +1,7 @@
 """Cases as configuration, from the file to the verdict, and the sixth post of docs/cases.md."""
 
 import errno
+import itertools
 import json
 import os
 import re
@@ -9,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from hydra_side import HydraSide
@@ -193,6 +196,52 @@ def test_names_that_a_case_does_not_have_are_all_listed(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (
+            lambda text: text.update(probes=[]),
+            "`probes` must be usual in a case, as verdicts are made of all probes of all cells; "
+            "got []. Leave it out.",
+        ),
+        (
+            lambda text: text["case"]["datasets"]["moons"].update(probes="none"),
+            "`probes` must be usual in a case, as verdicts are made of all probes of all cells; "
+            "got none. Leave it out.",
+        ),
+        (
+            lambda text: text.update(case=None),
+            "{path} must be a YAML file with a part `case` of keys; got case: None.",
+        ),
+        (
+            lambda text: text["case"].update(datasets={}),
+            "`case.datasets` must have at least one entry; got none. docs/cases.md shows a whole "
+            "case.",
+        ),
+        (
+            lambda text: text["case"].update(
+                scenarios={},
+                claims=[c for c in text["case"]["claims"] if "scenarios" not in c],
+            ),
+            "`case.scenarios` must have at least one entry; got none. docs/cases.md shows a whole "
+            "case.",
+        ),
+        (
+            lambda text: text["case"]["scenarios"].update({"a/b": {}}),
+            "`case.scenarios` must have names of letters, digits and _, no digit first; got a/b.",
+        ),
+    ],
+)
+def test_a_file_that_would_fail_after_training_is_refused_before(spoil, sentence, tmp_path):
+    (tmp_path / "case").mkdir()
+    text = yaml.safe_load((CONF / "case" / "002.yaml").read_text(encoding="utf-8"))
+    spoil(text)
+    (tmp_path / "case" / "x.yaml").write_text(yaml.safe_dump(text), encoding="utf-8")
+    with pytest.raises(BadInput) as refused:
+        cases.load(tmp_path, "x")
+    assert str(refused.value) == sentence.format(path=tmp_path / "case" / "x.yaml")
+
+
+@pytest.mark.parametrize(
     ("line", "message"),
     [
         ("case=02", "`case` must be one of 000, 001, 002, 003, 004; got 02. Did you mean 002?"),
@@ -261,8 +310,8 @@ def test_a_sixth_post_is_trained_judged_and_written_down(sixth, reproduced):
     *_, note, _, path = reproduced.stdout.splitlines()
     assert path == "reports/forum-quick/verdicts.json"
     assert note == (
-        "With 6 replicates a cell no factor can be found innocent, only guilty, latent or "
-        "undecided: that takes 26."
+        "With 6 replicates a cell no factor can be found innocent (that takes 26) or latent, or "
+        "guilty only with others, (that takes 16)."
     )
     assert note in (sixth / "reports/forum-quick/005/index.html").read_text(encoding="utf-8")
     found = json.loads((sixth / path).read_text(encoding="utf-8"))["005"]
@@ -272,6 +321,7 @@ def test_a_sixth_post_is_trained_judged_and_written_down(sixth, reproduced):
     for scenario in found["scenarios"]:
         assert set(scenario) == {
             "name", "data", "complaint", "trains_as_posted", "trains_mended", "factors", "minimal",
+            "perhaps_minimal",
         }  # fmt: skip
         for factor in scenario["factors"]:
             assert set(factor) == {"factor", "verdict", "alone", "in_mended", "low", "high"}
@@ -301,6 +351,46 @@ def test_verdicts_do_not_depend_on_the_texts(sixth, reproduced):
     case = cases.load(sixth / "conf", "005")
     assert judged(stripped(case)) == judged(case)
     assert "asks" not in json.dumps(stripped(case)).replace('"asks": ""', "")
+
+
+def random_runs(case, replicates):
+    """Made-up runs of a case's full factorial, read from no store: any columns a verdict may need.
+
+    Each cell trains with a chance of its own, the fully mended one always.
+    """
+    rng = np.random.default_rng(17)
+    named = {"case.data": case["datasets"], "case.setting": case["settings"]}
+    axes = {key: list(bundles) for key, bundles in named.items() if bundles}
+    axes |= {f"case.factors.{name}.level": list(cases.LEVELS) for name in case["factors"]}
+    rows = []
+    for levels in itertools.product(*axes.values()):
+        cell = dict(zip(axes, levels, strict=True))
+        chance = rng.choice([0.0, 0.2, 1.0]) if "posted" in levels else 1.0
+        for replicate in range(replicates):
+            row = {name: rng.uniform(0, 1) for name in endings.MEASURED}
+            row |= {"replicate": replicate, "output_spread": 0.3}
+            row["relative_loss"] = 0.1 if rng.random() < chance else 1.0
+            rows.append({**cell, **row})
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize("post", POSTS)
+def test_verdicts_on_a_post_do_not_depend_on_its_texts(post):
+    case = cases.load(CONF, post)
+    frame = random_runs(case, 12)
+
+    def judged(case):
+        scenarios = forum.measured(frame, case)
+        words = [claims.judged(claim, scenarios) for claim in case["claims"]]
+        tables = {name: table.to_csv() for name, table in forum.tables(scenarios).items()}
+        untold = {**case, "claims": [STRIPPED] * len(words)}
+        return forum.summary(untold, scenarios, words), tables
+
+    with_texts, tables = judged(case)
+    assert judged(stripped(case)) == (with_texts, tables)
+    found = {f["verdict"] for s in with_texts["scenarios"] for f in s["factors"]}
+    assert "guilty" in found
+    assert any(claim["numbers"] for claim in with_texts["claims"])
 
 
 STRIPPED = {"by": "", "claim": ""}
@@ -357,6 +447,43 @@ def test_a_store_that_cannot_be_read_is_blamed_and_not_the_place_of_the_pages(
     assert reproduce.main(line) == 1
     message = f"{manifest} could not be read: Permission denied. Nothing was changed.\n"
     assert capsys.readouterr().err.endswith(message)
+
+
+def test_a_full_disk_is_no_bad_input(capsys, tmp_path, monkeypatch):
+    def judge(name, case, given, sweep, folder):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(reproduce, "_train", lambda name, sweep, given: sweep)
+    monkeypatch.setattr(reproduce, "_judge", judge)
+    pages = tmp_path / "pages"
+    assert reproduce.main(["002", "--store", str(tmp_path), "--reports", str(pages)]) == 1
+    assert capsys.readouterr().err.endswith(
+        f"{pages} could not be written: No space left on device. What was trained is kept; make "
+        "room and give the same command again.\n"
+    )
+
+
+def test_an_interrupted_command_says_what_is_kept(capsys, tmp_path, monkeypatch):
+    def interrupted(name, sweep, given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(reproduce, "_train", interrupted)
+    line = ["002", "--store", "some", "--reports", str(tmp_path)]
+    assert reproduce.main(line) == 130
+    assert capsys.readouterr().err.endswith(
+        "Interrupted. What was trained is kept in some/. Give the same command again to go on.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b'{"from": "x", "verd', b"[]", b"3", b"{}", b"\xff\xfe", b"null"]
+)
+def test_a_damaged_verdict_is_as_good_as_none(content, tmp_path):
+    given = reproduce.parser().parse_args(["--store", str(tmp_path)])
+    (tmp_path / "002").mkdir()
+    (tmp_path / "002" / "index.html").write_text("")
+    (tmp_path / "002" / reproduce.KEPT).write_bytes(content)
+    assert reproduce._last("002", given, tmp_path) is None
 
 
 def denied(path):

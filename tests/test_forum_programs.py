@@ -9,6 +9,7 @@ import oracles
 import pytest
 from hydra_side import HydraSide
 
+from analysis.forum import posted_factors
 from bpcore import Data, train
 from sweeps.cases import applied, load
 from sweeps.resolve import core_data, resolve
@@ -96,17 +97,27 @@ PROGRAMS = {
 }
 
 
-def run_of(hydra, post, data, level):
+# What may differ and leave a program the same, that takes where it starts, how far and on what it
+# steps from outside.
+OUTSIDE = {"init", "init_scale", "init_low", "init_high", "bias_scale", "lr", "epochs", "data"}
+
+
+def posted_in(case, scenario):
+    return set(posted_factors(case, case["scenarios"][scenario]))
+
+
+def run_of(hydra, post, data, level, scenario=None):
     """The first replicate of a case's cell: as the scenario has it, or with everything mended."""
     case = load(ROOT / "conf", post)
-    named = case["scenarios"][AS_FILLED[post]]["posted"]
-    posted = [f for f, factor in case["factors"].items() if not factor["open"]]
-    posted = posted if named is None else named
+    scenario = scenario or AS_FILLED[post]
+    posted = posted_in(case, scenario)
+    setting = case["scenarios"][scenario]["setting"]
     levels = [
         f"case.factors.{f}.level={'posted' if level == 'post' and f in posted else 'mended'}"
         for f in case["factors"]
     ]
-    job = (f"case={post}", f"case.data={data}", *levels)
+    chosen = [f"case.setting={setting}"] if setting else []
+    job = (f"case={post}", f"case.data={data}", *chosen, *levels)
     return resolve(applied(hydra._run(hydra.load(job))))[0]
 
 
@@ -136,10 +147,41 @@ def cases_and_data():
     return [(post, data) for post in LAYOUTS for data in load(ROOT / "conf", post)["datasets"]]
 
 
+def other_fillings():
+    """Each other scenario of which the program differs in nothing but what it takes from outside.
+
+    The rest, with another activation, output, decay or defects than the post's program, has no
+    program here: the pairs below, the core against its oracles and each defect against its own
+    equation are what vouches for it.
+    """
+    found = []
+    for post, filled in AS_FILLED.items():
+        case = load(ROOT / "conf", post)
+        for name, scenario in case["scenarios"].items():
+            bundles = [
+                case["factors"][f][level]
+                for f in posted_in(case, name) ^ posted_in(case, filled)
+                for level in ("posted", "mended")
+            ] + [case["settings"][scenario["setting"]] if scenario["setting"] else {}]
+            if name != filled and all(set(bundle) <= OUTSIDE for bundle in bundles):
+                found.append((post, name))
+    return found
+
+
+@pytest.mark.parametrize(("post", "scenario"), other_fillings())
+def test_a_program_agrees_with_scenarios_that_start_or_step_otherwise(hydra, post, scenario):
+    data = next(iter(load(ROOT / "conf", post)["datasets"]))
+    agree(hydra, post, data, "post", scenario)
+
+
 @pytest.mark.parametrize("level", ["post", "mended"])
 @pytest.mark.parametrize(("post", "data"), cases_and_data())
 def test_a_program_and_its_case_agree_after_fifty_steps(hydra, post, data, level):
-    run = run_of(hydra, post, data, level)
+    agree(hydra, post, data, level)
+
+
+def agree(hydra, post, data, level, scenario=None):
+    run = run_of(hydra, post, data, level, scenario)
     given = core_data(run.setting.prepared)
     batch = run.spec.batch_size
     if batch == 1:
@@ -154,7 +196,9 @@ def test_a_program_and_its_case_agree_after_fifty_steps(hydra, post, data, level
     assert got.steps == STEPS
     assert set(found) == set(expected)
     for name, array in expected.items():
-        assert found[name] == pytest.approx(array, rel=1e-12, abs=1e-12, nan_ok=True), name
+        # Weights that have run away to 1e20 and more have multiplied their rounding on the way.
+        near = 1e-12 if scenario is None or np.abs(array).max() < 1e6 else 1e-9
+        assert found[name] == pytest.approx(array, rel=near, abs=1e-12, nan_ok=True), name
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in FORUM.glob("*.py")))

@@ -10,8 +10,9 @@ import pytest
 from scipy import stats
 
 from analysis import claims, forum
+from analysis.mends import mends
 from analysis.shares import Estimate, mean_over_replicates, paired_difference, share
-from analysis.verdicts import fewest_for_innocence, judge, trains
+from analysis.verdicts import fewest_for_innocence, fewest_for_latency, judge, trains
 
 N = 40
 
@@ -49,11 +50,23 @@ def test_a_planted_culprit_is_guilty_and_a_bystander_innocent():
 def test_innocence_takes_26_replicates_even_where_no_pair_differs():
     # Bonett & Price's eq. 3 without discordant pairs: z sqrt(2) / (n + 2) is to be at most 0.1.
     assert fewest_for_innocence() == math.ceil(1.959964 * math.sqrt(2) / 0.1 - 2) == 26
+    # The same at both corners of two factors together, 2.497705 of the normal, and at most 0.2.
+    assert fewest_for_latency() == math.ceil(2.497705 * math.sqrt(2) / 0.2 - 2) == 16
     for n, word in ((6, "undecided"), (25, "undecided"), (26, "innocent")):
         found = judged(
             ["culprit", "bystander"], lambda posted: 0.0 if "culprit" in posted else 1.0, n=n
         )
         assert words(found) == {"culprit": "guilty", "bystander": word}
+
+
+def test_a_failure_in_one_of_128_contexts_leaves_nobody_innocent():
+    factors = list("abcdefg")
+    bad = {"a", "c", "e"}
+    found = judged(factors, lambda posted: 0.0 if posted == bad else 1.0, n=30)
+    assert "innocent" not in words(found).values()
+    # One in five is too little to be clear in one context of 64: this is what escapes.
+    few = judged(factors, lambda posted: 0.8 if posted == bad else 1.0, n=30)
+    assert words(few) == dict.fromkeys(factors, "innocent")
 
 
 def test_two_faults_of_which_each_is_enough_are_guilty_together():
@@ -76,7 +89,7 @@ def test_two_faults_that_do_harm_only_together_are_guilty_and_either_mend_will_d
 
 def test_a_fault_hidden_behind_a_worse_one_is_latent():
     def probability(posted):
-        return 0.0 if "worse" in posted else 0.45 if "hidden" in posted else 1.0
+        return 0.0 if "worse" in posted else 0.32 if "hidden" in posted else 1.0
 
     found = judged(["worse", "hidden"], lambda posted: probability(posted), n=60)
     assert words(found) == {"worse": "guilty", "hidden": "latent"}
@@ -89,6 +102,42 @@ def test_pure_noise_is_undecided():
     # All intervals of a frame hold together in 95 % of frames: more than 6 in 40 is below 1 %.
     assert len(accused) <= 6
     assert words(found[0]) == dict.fromkeys("abc", "undecided")
+    # The posted program trains, so nothing needs mending; 34 of 40 or more clearly, or it is open.
+    assert {tuple(f.minimal) for f in found} <= {((),), ()}
+
+
+@pytest.mark.parametrize("n", [6, 30])
+def test_noise_has_no_minimal_set(n):
+    def probability(posted):
+        return 0.5 if posted else 1.0
+
+    factors = ["a", "b", "c", "d", "e"]
+    found = [judged(factors, probability, n=n, seed=seed) for seed in range(40)]
+    # A side of one half is found for one cell or more in 95 % of frames at most, as above; for the
+    # posted cell alone, which is asked at 95 % beforehand, in as many again.
+    assert sum(bool(f.minimal) for f in found) <= 6
+    assert sum(set(f.perhaps) != {("a", "b", "c", "d", "e")} for f in found) <= 6
+
+
+def test_a_set_is_minimal_only_where_every_part_of_it_clearly_fails():
+    def probability(part):
+        return lambda posted: part if posted == {"b"} else 0.0 if posted else 1.0
+
+    clear, open_ = (judged(["a", "b"], probability(part)) for part in (0.05, 0.5))
+    assert (clear.minimal, clear.perhaps) == ([("a", "b")], [])
+    assert (open_.minimal, open_.perhaps) == ([], [("a", "b")])
+
+
+def test_what_every_set_that_may_be_minimal_holds_is_needed():
+    # Mending b is enough beside a, or nearly: {a} and {a, b} may both be minimal, a is in each.
+    found = mends(np.array([[False] * 30, [True] * 15 + [False] * 15, [False] * 30, [True] * 30]))
+    assert (found.minimal, found.perhaps, found.open) == ([], [0b11], [0b01, 0b11])
+    assert [found.needs(k) for k in (0, 1)] == [True, None]
+
+
+def test_a_program_that_clearly_trains_as_posted_needs_no_mend():
+    found = judged(["a", "b"], lambda posted: 0.9 if posted else 1.0)
+    assert (found.minimal, found.perhaps) == ([()], [])
 
 
 def test_a_mended_program_that_does_not_train_decides_nothing():
@@ -102,12 +151,29 @@ def test_a_mend_that_does_harm_is_no_sign_of_guilt():
     assert found.minimal == [()]
 
 
-def test_few_replicates_give_the_same_words_or_undecided():
-    def probability(posted):
-        return 0.0 if "culprit" in posted else 1.0
+PLANTED = {
+    "a culprit": lambda posted: 0.0 if "a" in posted else 1.0,
+    "two that are each enough": lambda posted: 0.0 if posted & {"a", "b"} else 1.0,
+    "two that harm only together": lambda posted: 0.0 if {"a", "b"} <= posted else 1.0,
+    # Mending a moves the posted share by 0.3 only: few replicates cannot see that, many do.
+    "a faint mend": lambda posted: (
+        0.0 if {"a", "b"} <= posted else 0.3 if "b" in posted else 0.0 if "a" in posted else 1.0
+    ),
+    "noise": lambda posted: 0.7 if posted else 1.0,
+}
 
-    few = words(judged(["culprit", "bystander"], probability, n=6))
-    assert few == {"culprit": "guilty", "bystander": "undecided"}
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_few_replicates_give_the_same_words_or_undecided(name):
+    contradicted = 0
+    for seed in range(20):
+        made = frame(["a", "b", "c"], PLANTED[name], n=30, seed=seed)
+        full = judge(made, ["a", "b", "c"])
+        few = judge(made[made["replicate"] < 6], ["a", "b", "c"])
+        same = all(words(few)[f] in (words(full)[f], "undecided") for f in "abc")
+        contradicted += not same or not set(few.minimal) <= set(full.minimal)
+    # Either judgment errs in 5 % of frames at most: more than 6 in 20 would be below 1 %.
+    assert contradicted <= 6
 
 
 def test_without_factors_there_is_one_cell():
@@ -266,6 +332,42 @@ def test_a_claim_supported_here_and_refuted_there_is_undecided(scenarios):
     assert claims.judged(claim("blames", "a"), [*scenarios, *other])["verdict"] == "undecided"
 
 
+def test_a_claim_that_is_open_in_a_scenario_is_open(scenarios):
+    # Mending a moves the share by 0.3 in one replicate of two, which may be too little or enough.
+    open_ = forum.measured(runs_of_a_case(lambda posted: 0.8 if "a" in posted else 1.0), CASE)
+    always = {**claim("blames", "a"), "scenarios": ["shown"]}
+    found = claims.judged(always, [*scenarios, *scenarios, *scenarios, *open_])
+    assert [n["verdict"] for n in found["numbers"]] == ["supported"] * 3 + ["undecided"]
+    assert found["verdict"] == "undecided"
+
+
+def test_a_claim_is_judged_where_the_complaint_may_appear_too(scenarios):
+    may = forum.measured(runs_of_a_case(lambda posted: 0.5 if "b" in posted else 1.0), CASE)
+    never = forum.measured(runs_of_a_case(lambda posted: 1.0), CASE)
+    assert [s.complains for s in (*scenarios, *may, *never)] == [True, None, False]
+    found = claims.judged(claim("blames", "a"), [*scenarios, *may, *never])
+    assert len(found["numbers"]) == 2
+    assert found["verdict"] == "undecided"
+    # None clearly complains: it may be one of them or none, so all are asked.
+    assert len(claims.judged(claim("blames", "a"), [*may, *never])["numbers"]) == 2
+
+
+def test_few_replicates_say_the_same_of_a_claim_or_undecided():
+    """Two scenarios accuse a; one refutes it, by a share that few replicates cannot tell."""
+    always = {**claim("blames", "a"), "scenarios": ["shown"]}
+    accusing = runs_of_a_case(lambda posted: 0.0 if "a" in posted else 1.0)
+    refuting = runs_of_a_case(lambda posted: 1.0)
+    found = {}
+    for n in (6, N):
+        measured = [
+            scenario
+            for runs in (accusing, accusing, refuting)
+            for scenario in forum.measured(runs[runs["replicate"] < n], CASE)
+        ]
+        found[n] = claims.judged(always, measured)["verdict"]
+    assert found == {6: "undecided", N: "undecided"}
+
+
 def test_a_claim_supported_in_half_of_its_scenarios_is_undecided(scenarios):
     open_ = forum.measured(runs_of_a_case(lambda posted: 0.9 if posted else 0.3), CASE)
     always = {**claim("blames", "a"), "scenarios": ["shown"]}
@@ -293,7 +395,29 @@ def test_a_claim_supported_in_half_of_its_scenarios_is_undecided(scenarios):
         ),
         ({"complaint": {"x": [0, 1]}}, "`complaint` must be one of final_loss, .*; got x"),
         ({"complaint": {"final_loss": [0]}}, r"`complaint.final_loss` must be two .*; got \[0\]"),
-        ({"factors": {"dead_units": {}}}, "name of its own; got dead_units, which is a column"),
+        *(
+            (
+                {"complaint": {"final_loss": bounds}},
+                rf"`complaint.final_loss` must be two .*; got {re.escape(str(bounds))}\.",
+            )
+            for bounds in (0.69, ["low", "high"], "ab", [0.9, 0.1], [0, True], [float("nan"), 1])
+        ),
+        (
+            {"claims": [claim("shows", symptom={"final_loss": 0.69})]},
+            "`case.claims.0.symptom.final_loss` must be two numbers, .*; got 0.69",
+        ),
+        (
+            {"claims": [{**claim("blames", "a", "c"), "scenarios": ["shown"]}]},
+            "claims.0.scenarios` must be ones where .* got shown, where c is mended",
+        ),
+        (
+            {"claims": [claim("blames", "c")]},
+            "claims.0.factors` must be as posted together in some scenario; got none",
+        ),
+        (
+            {"factors": {**CASE["factors"], "dead_units": {"open": True}}},
+            "name of its own; got dead_units, which is a column",
+        ),
     ],
 )
 def test_a_case_that_cannot_be_judged_says_so_beforehand(changes, sentence):

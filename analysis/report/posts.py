@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 
 from analysis import verdicts
-from analysis.claims import KINDS
 from analysis.figures.cases import AS_POSTED, MENDED, draw_endings, draw_suspects
 from analysis.forum import Measured
 from analysis.histories import READ, epochs_of, on
@@ -48,25 +47,31 @@ def write_page(
     """
     pictures = _pictures(scenarios, store)
     drawn = {each.picture.name: each for each in draw(pictures, folder / "figures")}
-    context = {
-        "name": name,
-        "command": command,
+    made = {"name": name, "command": command, "pictures": pictures, "drawn": drawn}
+    return _written("post.html", {**made, **_found(case, scenarios, claims)}, folder)
+
+
+def _found(
+    case: Mapping[str, Any], scenarios: Sequence[Measured], claims: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return what a page says of what was found."""
+    return {
         "case": case,
         "scenarios": [_scenario(case, scenario) for scenario in scenarios],
         "claims": [
             {"by": claim["by"], "claim": claim["claim"], **_judged(judged)}
             for claim, judged in zip(case["claims"], claims, strict=True)
         ],
-        "pictures": pictures,
-        "drawn": drawn,
         "answer": answer(case, scenarios),
         "too_few": too_few(min(len(scenario.as_posted()) for scenario in scenarios)),
-        "definitions": definitions(),
-        "kinds": list(KINDS),
-        "style": read("style.css"),
     }
+
+
+def _written(template: str, context: Mapping[str, Any], folder: Path) -> Path:
+    shared = {"definitions": definitions(), "style": read("style.css")}
     page = folder / "index.html"
-    page.write_text(environment().get_template("post.html").render(context), encoding="utf-8")
+    text = environment().get_template(template).render({**shared, **context})
+    page.write_text(text, encoding="utf-8")
     return page
 
 
@@ -88,12 +93,8 @@ def write_index(
     context = {
         "rows": rows,
         "too_few": too_few(replicates),
-        "definitions": definitions(),
-        "style": read("style.css"),
     }
-    page = folder / "index.html"
-    page.write_text(environment().get_template("posts.html").render(context), encoding="utf-8")
-    return page
+    return _written("posts.html", context, folder)
 
 
 def definitions() -> list[tuple[str, str]]:
@@ -104,14 +105,15 @@ def definitions() -> list[tuple[str, str]]:
 
 
 def too_few(replicates: int) -> str:
-    """Say that so few replicates a cell can find no factor innocent; empty where they can."""
-    fewest = verdicts.fewest_for_innocence()
-    if replicates >= fewest:
+    """Say which words so few replicates a cell cannot reach; empty where all can be."""
+    takes = {
+        "innocent": verdicts.fewest_for_innocence(),
+        "latent, or guilty only with others,": verdicts.fewest_for_latency(),
+    }
+    beyond = [f"{word} (that takes {n})" for word, n in takes.items() if replicates < n]
+    if not beyond:
         return ""
-    return (
-        f"With {replicates} replicates a cell no factor can be found innocent, only guilty, latent "
-        f"or undecided: that takes {fewest}."
-    )
+    return f"With {replicates} replicates a cell no factor can be found {' or '.join(beyond)}."
 
 
 def complaining(scenarios: Sequence[Measured]) -> list[Measured]:
@@ -177,6 +179,7 @@ def _scenario(case: Mapping[str, Any], scenario: Measured) -> dict[str, Any]:
         "posted": judgment.posted,
         "mended": judgment.mended,
         "minimal": [list(names) for names in judgment.minimal],
+        "perhaps": [list(names) for names in judgment.perhaps],
         "factors": [{**row, **_about(case, str(row["factor"]))} for row in rows],
         "n": len(scenario.as_posted()),
     }
@@ -262,8 +265,8 @@ def curves(scenario: Measured, store: str | Path) -> pd.DataFrame:
         A row a program and epoch: `level`, `epoch`, `median`, `low`, `high`.
     """
     cells = {AS_POSTED: (), MENDED: scenario.posted}
-    if scenario.judgment.minimal and scenario.judgment.minimal[0] not in cells.values():
-        smallest = scenario.judgment.minimal[0]
+    smallest = next(iter([*scenario.judgment.minimal, *scenario.judgment.perhaps]), ())
+    if smallest not in cells.values():
         cells = {AS_POSTED: (), f"{' + '.join(smallest)} mended": smallest, MENDED: scenario.posted}
     parts = [_curve(scenario, level, mended, store) for level, mended in cells.items()]
     return pd.concat(parts, ignore_index=True)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from analysis.symptoms.traces import Array, Flags, Traces
 
 AT_PRIOR = 0.02
-CONSTANT = 0.003
+SPREAD_OF_GUESSING = 0.003  # of the targets' spread
 HIGH = 0.5
 FLAT = 0.03
 LEAVES = 0.5
@@ -83,7 +83,7 @@ def spreads(traces: Traces) -> tuple[Array, Array]:
 def at_prior(traces: Traces) -> Flags:
     """Whether the loss is that of guessing, and the output the same for every input."""
     excess = np.abs(relative_loss(traces) - 1)
-    constant = traces.now("output_spread") < CONSTANT * target_spread(traces)
+    constant = traces.now("output_spread") < SPREAD_OF_GUESSING * target_spread(traces)
     return np.asarray((excess < AT_PRIOR) & constant)
 
 

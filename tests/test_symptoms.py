@@ -525,6 +525,7 @@ def test_a_layer_is_dead_where_its_final_weights_say_so():
     assert judge(*rows)["dead_layer"].tolist() == dead
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize(
     ("experiment", "failure", "where"),
     [

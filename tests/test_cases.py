@@ -377,7 +377,7 @@ def random_runs(case, replicates):
 @pytest.mark.parametrize("post", POSTS)
 def test_verdicts_on_a_post_do_not_depend_on_its_texts(post):
     case = cases.load(CONF, post)
-    frame = random_runs(case, 12)
+    frame = random_runs(case, 8)
 
     def judged(case):
         scenarios = forum.measured(frame, case)
@@ -473,6 +473,23 @@ def test_an_interrupted_command_says_what_is_kept(capsys, tmp_path, monkeypatch)
     assert capsys.readouterr().err.endswith(
         "Interrupted. What was trained is kept in some/. Give the same command again to go on.\n"
     )
+
+
+def test_a_mend_that_may_be_more_than_is_needed_is_printed_as_such():
+    scenario = {
+        "name": "shown",
+        "data": "moons",
+        "complaint": None,
+        "trains_as_posted": 0.25,
+        "trains_mended": 1.0,
+        "factors": [{"factor": "init", "verdict": "latent"}],
+        "minimal": [["step"]],
+        "perhaps_minimal": [["init", "bias"]],
+    }
+    expected = ["shown", "moons", "-", "25%", "100%", "", "init", "step or perhaps init + bias"]
+    assert reproduce._row(scenario) == expected
+    assert reproduce._row({**scenario, "minimal": [[]], "perhaps_minimal": []})[-1] == "nothing"
+    assert reproduce._row({**scenario, "minimal": [], "perhaps_minimal": []})[-1] == "undecided"
 
 
 @pytest.mark.parametrize(

@@ -310,8 +310,8 @@ def test_a_sixth_post_is_trained_judged_and_written_down(sixth, reproduced):
     *_, note, _, path = reproduced.stdout.splitlines()
     assert path == "reports/forum-quick/verdicts.json"
     assert note == (
-        "With 6 replicates a cell no factor can be found innocent (that takes 26) or latent, or "
-        "guilty only with others, (that takes 16)."
+        "With 6 replicates a cell no factor can be found innocent, which takes 26, nor latent or "
+        "guilty only with others, which takes 16 or more."
     )
     assert note in (sixth / "reports/forum-quick/005/index.html").read_text(encoding="utf-8")
     found = json.loads((sixth / path).read_text(encoding="utf-8"))["005"]

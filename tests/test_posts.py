@@ -93,8 +93,8 @@ def test_the_index_links_every_post_and_shows_names_as_text(tmp_path):
 def test_the_index_says_where_so_few_replicates_find_no_innocence(tmp_path):
     page = posts.write_index({}, {}, tmp_path, 6)
     assert (
-        "With 6 replicates a cell no factor can be found innocent (that takes 26) or latent, or "
-        "guilty only with others, (that takes 16)." in page.read_text()
+        "With 6 replicates a cell no factor can be found innocent, which takes 26, nor latent or "
+        "guilty only with others, which takes 16 or more." in page.read_text()
     )
 
 

@@ -128,6 +128,17 @@ def test_a_set_is_minimal_only_where_every_part_of_it_clearly_fails():
     assert (open_.minimal, open_.perhaps) == ([], [("a", "b")])
 
 
+@pytest.mark.parametrize(("factors", "fewest"), [(2, 6), (3, 7), (7, 13)])
+def test_a_minimal_set_takes_replicates(factors, fewest):
+    # Wilson's lower end of n of n is 1 / (1 + z^2 / n), above one half where n > z^2.
+    z = stats.norm.ppf(1 - 0.05 / (2 * (2**factors - 2)))
+    assert math.floor(z * z) + 1 == fewest
+    for n in (fewest - 1, fewest):
+        hits = np.zeros((2**factors, n), bool)
+        hits[1::2] = True
+        assert mends(hits).minimal == ([1] if n == fewest else [])
+
+
 def test_what_every_set_that_may_be_minimal_holds_is_needed():
     # Mending b is enough beside a, or nearly: {a} and {a, b} may both be minimal, a is in each.
     found = mends(np.array([[False] * 30, [True] * 15 + [False] * 15, [False] * 30, [True] * 30]))

@@ -106,14 +106,15 @@ def definitions() -> list[tuple[str, str]]:
 
 def too_few(replicates: int) -> str:
     """Say which words so few replicates a cell cannot reach; empty where all can be."""
+    innocent, latent = verdicts.fewest_for_innocence(), verdicts.fewest_for_latency()
     takes = {
-        "innocent": verdicts.fewest_for_innocence(),
-        "latent, or guilty only with others,": verdicts.fewest_for_latency(),
+        f"innocent, which takes {innocent}": innocent,
+        f"latent or guilty only with others, which takes {latent} or more": latent,
     }
-    beyond = [f"{word} (that takes {n})" for word, n in takes.items() if replicates < n]
+    beyond = [words for words, fewest in takes.items() if replicates < fewest]
     if not beyond:
         return ""
-    return f"With {replicates} replicates a cell no factor can be found {' or '.join(beyond)}."
+    return f"With {replicates} replicates a cell no factor can be found {', nor '.join(beyond)}."
 
 
 def complaining(scenarios: Sequence[Measured]) -> list[Measured]:

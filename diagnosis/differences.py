@@ -20,6 +20,7 @@ FINE = (1e-4, 1e-5, 1e-6)
 COARSE = (3e-2, 1e-2, 3e-3)
 ROUGH = 1e-12
 ENOUGH = 1e-7
+SINGLE = float(np.finfo(np.float32).eps) / 2
 # Rounding that leaves less than four digits of a slope: longer steps may leave more.
 LOUD = 1e-4
 ACROSS = np.linspace(-1, 1, 9)
@@ -47,14 +48,16 @@ def roughness(along: Callable[[float], float]) -> float:
     A polynomial of degree 4 fits any smooth loss there; what it leaves is rounding or chance. Of
     two lines, on either side of the point, the smoother one counts: the other may cross a kink.
     """
-    rough = []
+    rough, single = [], True
     for side in (-1, 1):
         values = np.array([along(side * t) for t in CLOSE_BY])
         if not np.isfinite(values).all():
             return float("nan")
         rest = values - VANDER @ np.linalg.lstsq(VANDER, values, rcond=None)[0]
+        single &= bool(np.array_equal(values, values.astype(np.float32)) and values.any())
         rough.append(float(np.max(np.abs(rest))) / max(float(np.max(np.abs(values))), 1e-300))
-    return min(rough)
+    # On a step of float32 a loss looks smooth; that all its values are float32 is no chance.
+    return max(min(rough), SINGLE) if single else min(rough)
 
 
 def slope(along: Callable[[float], float], here: float, size: float, rough: float) -> Array:

@@ -22,6 +22,10 @@ RELATIVE = 2e-6
 PART = 1e-3
 PER_EPS = 100
 FLOATS = {"float32": 1e-3, "float16": 5e-2}
+# Rounding is of the size of what is added up, which the largest entry of all arrays stands for;
+# some tens of roundings lie between the data and a gradient.
+ROUNDINGS = 30
+EPS = {FLOATS[kind]: float(np.finfo(kind).eps) for kind in FLOATS}
 # Noise is the largest of 18 rests, or a bound by eps; of many entries one may be some times as far.
 TIMES = 4
 # A loss to 12 digits is one in double precision, whatever its sums.
@@ -163,7 +167,7 @@ def compare(
         least = TIMES * (noise + doubt)
         if grain is not None:
             least = least + 2 * TIMES * _chosen(grain[name], taken.entries[name])
-        unit = _unit(g, n, whole)
+        unit = _unit(g, n, whole, tolerance)
         # What is no number is not left out: it fails.
         sharp = doubt <= np.maximum(1e-3 * unit, 10 * noise)
         known = np.isfinite(n) & (sharp | ~np.isfinite(g))
@@ -181,9 +185,10 @@ def _whole(true: Mapping[str, Array]) -> Array:
     return np.asarray(every[np.isfinite(every)])
 
 
-def _unit(g: Array, n: Array, whole: Array) -> Array:
+def _unit(g: Array, n: Array, whole: Array, tolerance: float) -> Array:
     top = float(np.max(np.abs(n[np.isfinite(n)]), initial=0.0))
-    least = max(PART * top, PART**2 * float(np.max(np.abs(whole), initial=0.0)))
+    of_all = max(PART**2, ROUNDINGS * EPS.get(tolerance, 0.0) / tolerance)
+    least = max(PART * top, of_all * float(np.max(np.abs(whole), initial=0.0)))
     return np.asarray(np.maximum(np.maximum(np.abs(g), np.abs(n)), least))
 
 
@@ -269,7 +274,9 @@ def by_model(
             g, n = np.asarray(given[name], float).reshape(-1), true[name].reshape(-1)
             least = np.zeros(()) if grain is None else 2 * TIMES * grain[name].reshape(-1)
             known = np.ones(g.shape, bool)
-            made[name] = _compared(g, n, tolerance * _unit(g, n, whole), least, known, whole)
+            made[name] = _compared(
+                g, n, tolerance * _unit(g, n, whole, tolerance), least, known, whole
+            )
         pairs.append(made)
         used.append(given)
     if not pairs:

@@ -35,6 +35,18 @@ def measured(
     return max(loss, tolerance_of(dtypes)), [g and g[0] for g in grains]
 
 
+def _moved(point: Point, side: int) -> list[Point]:
+    """Return points of a line on which data move too, as rounding them is a part of it."""
+    data = {"X": np.asarray(point.X), "Y": np.asarray(point.Y)}
+    # Whole numbers may be labels or indices, which float32 does not round.
+    free = {n: a for n, a in data.items() if a.dtype.kind == "f" and np.any(a != np.round(a))}
+    moved = along_points(free, side)
+    return [
+        point._replace(params=params, **near)
+        for params, near in zip(along_points(point.params, side), moved, strict=True)
+    ]
+
+
 def _grain(subject: Subject, point: Point) -> tuple[dict[str, Array], list[float]] | None:
     """Return what a smooth curve leaves of each entry along a line, and that of each array's norm.
 
@@ -42,7 +54,7 @@ def _grain(subject: Subject, point: Point) -> tuple[dict[str, Array], list[float
     """
     sides = []
     for side in (-1, 1):
-        points = [point._replace(params=p) for p in along_points(point.params, side)]
+        points = _moved(point, side)
         try:
             made = subject.in_turn(points)
         except CallFailed:

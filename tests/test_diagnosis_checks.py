@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from subjects import truth
+from subjects import truth, writer
 
 from diagnosis import diagnose, report
 
@@ -198,3 +198,29 @@ def test_a_json_answer_says_what_was_not_checked():
     assert answer.status == 2
     assert all(not c["ok"] for c in checks.values() if c["verdict"] == "not checked")
     assert np.isfinite([c.error for c in answer.checks.values()]).all()
+
+
+# Small gradients below saturated outputs, a sum that cancels, and losses that stay on one step of
+# float32 over all close points.
+@pytest.mark.parametrize("seed", [6, 32, 29, 39])
+def test_right_programs_computed_in_float32_are_called_right(seed):
+    names = truth.module(writer.write(writer_net(900_000 + 7 * seed)))
+
+    def single(value):
+        return np.asarray(value, np.float32)
+
+    def of(p):
+        return {name: single(a) for name, a in p.items()}
+
+    answer = diagnose(
+        of(names["params"]),
+        single(names["X"]),
+        single(names["Y"]),
+        lambda p, X, Y: float(single(names["loss"](of(p), single(X), single(Y)))),
+        lambda p, X, Y: of(names["grads"](of(p), single(X), single(Y))),
+    )
+    assert (answer.kind, arrays(answer, "wrong")) == ("healthy", set())
+
+
+def writer_net(seed):
+    return writer.make_net(np.random.default_rng(seed))

@@ -167,6 +167,40 @@ def test_zeros_are_told_and_not_explained(more, empty):
     assert "0 everywhere" in answer.findings[0].why
 
 
+def test_a_sum_that_cancels_is_explained_though_it_is_next_to_nothing():
+    more = """
+Y = np.eye(3)[rng.integers(3, size=60)].T
+params |= {"W2": rng.standard_normal((3, 6)), "b2": np.zeros((3, 1))}
+def softmax(z): e = np.exp(z - z.max(0)); return e / e.sum(0)
+def loss(p, X, Y): return -float(np.mean(np.sum(Y * np.log(softmax(forward(p, X)[2])), 0)))
+def grads(p, X, Y):
+    d = (softmax(forward(p, X)[2]) - Y) / X.shape[1]; return {**back(p, X, d), "b2": d.sum()}
+"""
+    assert [f.defect for f in answer_to(more).findings] == ["bias_grad_missing_axis"]
+
+
+HIDDEN = (
+    "\ndef grads(p, X, Y): return back(p, X, (forward(p, X)[3] - Y) / len(X.T), lambda z, a: SLOPE)"
+)
+
+
+@pytest.mark.parametrize(
+    ("slope", "said"),
+    [
+        ("0.5 * (1 - a**2)", "0.5 times what comes from the layer above"),
+        ("3 * (1 - a**2)", "3 times what comes from the layer above"),
+        ("1 - a", "1 - a stands in the place of the slope 1 - a^2"),
+        ("(1 - a)**2", "(1 - a)^2 stands in the place of the slope 1 - a^2"),
+        ("1 + a**2", "1 + a^2 stands in the place of the slope 1 - a^2"),
+    ],
+)
+def test_a_slope_of_no_word_is_told_as_it_is(slope, said):
+    answer = answer_to(HIDDEN.replace("SLOPE", slope))
+    assert [f.defect for f in answer.findings] == ["unexplained"]
+    assert arrays(answer, "wrong") == {"W1", "b1"}
+    assert said in answer.findings[0].why
+
+
 NOISY = """
 def loss(p, X, Y): L = entropy(p, X, Y); return L + 1e-3 * np.sin(1e9 * p["W1"].sum() * L)
 """

@@ -72,7 +72,16 @@ def resolution(y: Array, exact: float) -> float:
     """
     size, varies = float(np.linalg.norm(y)), float(np.linalg.norm(y - np.mean(y)))
     rounding = size * (exact if exact > EXACT else ROUNDING)
+    if varies <= rounding:
+        # The same everywhere, as with a softmax over samples that are equal: a fit must be so too.
+        return size
     return max(varies, rounding / exact) if rounding <= RESOLVED * varies else 0.0
+
+
+def resolved(y: Array, exact: float) -> bool:
+    """Whether losses vary by so much more than rounding that one function alone fits them."""
+    size, varies = float(np.linalg.norm(y)), float(np.linalg.norm(y - np.mean(y)))
+    return size * (exact if exact > EXACT else ROUNDING) <= RESOLVED * varies
 
 
 def solve(y: Array, core: Array, Q: Array | None, measure: float | None = None) -> Fit:

@@ -113,8 +113,8 @@ class Answer:
             "defects": [finding.as_dict() for finding in self.findings],
             "model": _model(self.model),
             "gradcheck": {
-                name: {"error": _finite(c.error), "ok": c.ok, "checked": c.checked,
-                       "size": c.size, "kinks": c.kinks}
+                name: {"error": _finite(c.error), "ok": c.ok, "verdict": c.verdict,
+                       "checked": c.checked, "size": c.size, "kinks": c.kinks}
                 for name, c in self.checks.items()
             },
             "side_effects": self.side_effects,

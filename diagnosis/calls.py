@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+# By the kind of a dtype: what makes numbers of it.
+UNFIT: Mapping[str, str] = MappingProxyType({
+    "U": "Put a number in the place of each text, such as 0 and 1 for two classes.",
+    "S": "Put a number in the place of each text, such as 0 and 1 for two classes.",
+    "c": "Where the imaginary part is 0 take .real; else find where it comes from.",
+    "M": "Take the time since a start in days or seconds, as a float.",
+})  # fmt: skip
 
 
 class Point(NamedTuple):
@@ -61,9 +69,17 @@ def as_array(value: Any, what: str) -> Array:
             msg = f"`{what}` must be an array of numbers; got {_seen(value)}."
             raise BadResult(msg) from error
     if array.dtype.kind not in "biuf":
-        msg = f"`{what}` must be an array of numbers; got {_seen(value)}."
+        msg = f"`{what}` must be an array of numbers; got {_unfit(value, array)}"
         raise BadResult(msg)
     return array
+
+
+def _unfit(value: Any, array: Array) -> str:
+    """Say what an array holds that is no real number, and what to do about it."""
+    if not isinstance(value, np.ndarray):
+        return f"{_seen(value)}."
+    step = UNFIT.get(array.dtype.kind, "Convert it with astype(float).")
+    return f"dtype {array.dtype}. {step}"
 
 
 def _seen(value: Any) -> str:

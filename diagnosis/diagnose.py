@@ -11,9 +11,10 @@ from numpy.random import default_rng
 
 from diagnosis.answer import Answer
 from diagnosis.calls import Array
+from diagnosis.clipping import only_signs
 from diagnosis.errors import SubjectFailed
 from diagnosis.evidence import gathered
-from diagnosis.gradient import RELATIVE, ArrayCheck, by_model, tolerance_of
+from diagnosis.gradient import ArrayCheck, by_model, refuted
 from diagnosis.identify import Identifier
 from diagnosis.model import Model
 from diagnosis.online import Online, steps_after_each_sample
@@ -23,7 +24,7 @@ from diagnosis.sample_counts import with_fewer_samples
 from diagnosis.state import check_state
 from diagnosis.subject import Subject, given, opened
 from diagnosis.training import check_training
-from diagnosis.wrong_gradient import LEAST_ROUGH, WrongGradient
+from diagnosis.wrong_gradient import WrongGradient
 
 SEED = 20181013
 KEPT = (0.5, 0.8, 0.9, 0.7, 0.6, 0.75, 0.4, 0.3, 0.2, 0.25, 0.1, 0.95)
@@ -106,13 +107,12 @@ class _Examination:
         self.probes = Probes(subject, self.rng)
         self.state = check_state(subject, self.probes)
         answer.side_effects += self.state.effects
-        self.evidence = gathered(subject, self.probes, self.rng)
-        self.tolerance = tolerance_of(self.state.dtypes, self.evidence.rough)
-        numeric = self.evidence.checks(subject.params, self.tolerance)
+        evidence = gathered(subject, self.probes, self.rng)
+        self.evidence = evidence.with_grain(subject, self.state.dtypes)
         answer.model, self.fewer = self._model(self.state.masks)
         if answer.model is not None:
             answer.samples = next(iter(answer.model.factors))
-        answer.checks = self._checks(answer.model, numeric)
+        answer.checks = self._checks(answer.model)
         answer.findings += self.state.findings()
         self._judge()
         if sampled(answer.checks):
@@ -134,34 +134,42 @@ class _Examination:
         for tried in _scaled(masks, self.subject.settings):
             rough = self.evidence.rough
             identifier = Identifier(self.subject, self.probes, rough=rough, masks=tried)
-            model = next(iter(identifier.models()), None)
+            model = next(
+                (m for m in identifier.models() if not refuted(m, self.evidence.taken)), None
+            )
             if model is not None:
                 return with_fewer_samples(model, self.subject, self.probes, identifier.exact)
         return None, None
 
-    def _checks(self, model: Model | None, numeric: dict[str, ArrayCheck]) -> dict[str, ArrayCheck]:
+    def _checks(self, model: Model | None) -> Mapping[str, ArrayCheck]:
         """Prefer the model's gradient, which has no rounding and no kinks, for every entry."""
-        if model is None or self.evidence.rough > LEAST_ROUGH:
-            return numeric
-        points = [t.point for t in self.evidence.taken]
-        tolerance = max(self.tolerance, RELATIVE)
-        return by_model(self.subject, model, points, self.evidence.grads, tolerance)
+        evidence = self.evidence
+        exact = model and by_model(
+            self.subject, model, evidence.taken, evidence.grads, evidence.tolerance, evidence.grains
+        )
+        return exact or evidence.checks(self.subject.params)
 
     def _judge(self) -> None:
         """Set the kind, and add the findings that belong to it."""
         answer = self.answer
-        if not all(check.ok for check in answer.checks.values()):
+        if any(check.wrong for check in answer.checks.values()):
             online = self._online()
             if online is not None:
                 self._right_steps(online)
                 return
             answer.kind = "gradient"
-            WrongGradient(
-                self.subject, self.probes, answer, self.evidence, self.tolerance, self.fewer
-            ).explain()
+            WrongGradient(self.subject, self.probes, answer, self.evidence, self.fewer).explain()
+            size = only_signs(self.evidence.grads)
+            if size is not None:
+                answer.notes.append(
+                    f"all entries of grads that are not 0 are {size:.6g} or minus that: signs, "
+                    "without the sizes of the gradient"
+                )
         elif answer.findings:
             answer.kind = "gradient"
             answer.checks = self.state.marked(answer.checks)
+        elif any(check.unseen for check in answer.checks.values()):
+            answer.kind = "unknown"
         else:
             answer.kind = "healthy"
             check_training(self.subject, answer.model, answer, self.probes)

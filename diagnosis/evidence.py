@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
 
+from diagnosis import grain
 from diagnosis.calls import Array, Point
 from diagnosis.errors import SubjectFailed
 from diagnosis.gradient import (
+    RELATIVE,
     ArrayCheck,
     Slopes,
     affordable,
@@ -28,20 +30,38 @@ MODERATE = 5.0
 
 @dataclass(frozen=True)
 class Evidence:
-    """Numerical gradients, and the author's at the same points."""
+    """Numerical gradients, and the author's at the same points.
+
+    Attributes:
+        taken: the differences.
+        grads: the author's gradients.
+        tolerance: relative, of what is compared.
+        grains: how far rounding moves the author's, where it was measured.
+    """
 
     taken: list[Slopes]
     grads: list[dict[str, Array]]
+    tolerance: float = RELATIVE
+    grains: Sequence[dict[str, Array] | None] = ()
 
     @property
     def rough(self) -> float:
         """How far the loss is from smooth, of its own size."""
         return max((t.rough for t in self.taken if np.isfinite(t.rough)), default=0.0)
 
-    def checks(self, params: Mapping[str, Array], tolerance: float) -> dict[str, ArrayCheck]:
+    def with_grain(self, subject: Subject, dtypes: Mapping[str, str]) -> Evidence:
+        """Measure how exactly gradients of these types can be compared."""
+        tolerance, grains = grain.measured(subject, self.taken, dtypes)
+        return replace(self, tolerance=tolerance, grains=grains)
+
+    def checks(self, params: Mapping[str, Array]) -> dict[str, ArrayCheck]:
         """Compare both, array by array."""
-        pairs = [compare(g, t, tolerance) for g, t in zip(self.grads, self.taken, strict=True)]
-        return verdicts(pairs, {name: a.size for name, a in params.items()})
+        grains = self.grains or [None] * len(self.taken)
+        pairs = [
+            compare(given, here, self.tolerance, moved)
+            for given, here, moved in zip(self.grads, self.taken, grains, strict=True)
+        ]
+        return verdicts(pairs, {name: a.size for name, a in params.items()}, self.grads)
 
 
 def gathered(subject: Subject, probes: Probes, rng: Generator) -> Evidence:

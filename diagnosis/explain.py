@@ -39,7 +39,7 @@ def findings_of(
 ) -> list[Finding]:
     """Return the findings of the cheapest explanation, with the others that are as good."""
     best = explained[0]
-    wrong = {name for name, check in checks.items() if not check.ok}
+    wrong = {name for name, check in checks.items() if check.wrong}
     if _doubt(best) > DOUBT or (not best.ops and not best.state.lost):
         return [_unexplained(model, wrong, checks, range(len(model.layout.layers)))]
     words = dict.fromkeys(op.word for op in best.ops)
@@ -103,8 +103,16 @@ def _unexplained(
     if any(k > top for k in right):
         note += " All above is right, so look at what leads from there into it."
     arrays = tuple(n for n in checks if n in names)
+    note = " ".join(filter(None, (note, zeros(checks, arrays))))
     error = max((checks[n].error for n in arrays), default=0.0)
     return Finding("unexplained", arrays, layer_words(model, top), error, note)
+
+
+def zeros(checks: Mapping[str, ArrayCheck], names: Sequence[str]) -> str:
+    """Say which arrays are 0 where the gradient is not; empty where none is."""
+    empty = [name for name in names if checks[name].ratio == 0]
+    verb = "is" if len(empty) == 1 else "are"
+    return f"{', '.join(empty)} {verb} 0 everywhere; the gradient is not." if empty else ""
 
 
 def _names(layer: LayerViews) -> set[str]:

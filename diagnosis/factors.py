@@ -142,7 +142,14 @@ class _Scaling:
             return []
         return [
             Op(reason.word, k, place, reason.note, reason.cost, cure=reason.cure)
-            for reason in named(factor, self.samples, self.widths, self.averaged, place)
+            for reason in named(
+                factor,
+                self.samples,
+                self.widths,
+                self.averaged,
+                place,
+                inner=k < len(self.widths) - 2,
+            )
         ]
 
 

@@ -22,7 +22,7 @@ def findings(
     grads: Sequence[Mapping[str, Array]],
 ) -> list[Finding]:
     """Name what one factor or a transpose explains; call the rest unexplained."""
-    wrong = [name for name, check in checks.items() if not check.ok]
+    wrong = [name for name, check in checks.items() if check.wrong]
     whole = _one_ratio([check.ratio for check in checks.values()])
     named: dict[tuple[str, str], dict[str, str]] = {}
     for name in wrong:
@@ -64,6 +64,8 @@ def _one_fact(
     # What X and Y have in common, if there is such a number: the others are widths.
     samples = sorted(set(np.shape(subject.X)) & set(np.shape(subject.Y))) or np.shape(subject.X)
     bias = subject.params[name].ndim < 2 or 1 in subject.params[name].shape
+    if check.ratio == 0:
+        return "unexplained", "it is 0 everywhere, and the gradient is not", ""
     if check.ratio is not None:
         for factor, word, note, cure in _known_ratios(samples, bias and not whole, whole=whole):
             if abs(check.ratio - factor) <= CLOSE * abs(factor):

@@ -13,6 +13,11 @@ from diagnosis.losses import EPSILONS, LOSSES, WITH_EPS, Loss
 from diagnosis.model import Batch
 
 EXACT = 1e-9
+# Sums of the same terms in another order differ by a few units in the last place, those of
+# thousands of terms by tens.
+ROUNDING = 64 * float(np.finfo(float).eps)
+# Where rounding is more than a thousandth of what a loss varies by, other functions fit as well.
+RESOLVED = 1e-3
 NEAR = 2e-2
 WEIGHTED = 0.5
 COMMON_OUTPUTS = ("softmax", "sigmoid", "identity", "tanh", "relu", "softmax_over_samples",
@@ -53,8 +58,37 @@ def penalty_columns(batch: Batch) -> tuple[Array, list[tuple[int, str, int]]]:
     return np.stack(columns, axis=1), what
 
 
-def solve(y: Array, core: Array, Q: Array | None) -> Fit:
-    """Fit `y = core c + Q r`; core is `(p,)` or `(p, k)`."""
+def resolution(y: Array, exact: float) -> float:
+    """Return what is to be left over is measured by: how much losses vary over their points.
+
+    A loss of huge targets hardly varies; of its size any function leaves next to nothing over.
+
+    Args:
+        y: the losses.
+        exact: how exactly a model is to give them; above `EXACT` because they are rough.
+
+    Returns:
+        At least so much that what rounding leaves over is `exact`; 0 where nothing can be told.
+    """
+    size, varies = float(np.linalg.norm(y)), float(np.linalg.norm(y - np.mean(y)))
+    rounding = size * (exact if exact > EXACT else ROUNDING)
+    if varies <= rounding:
+        # The same everywhere, as with a softmax over samples that are equal: a fit must be so too.
+        return size
+    return max(varies, rounding / exact) if rounding <= RESOLVED * varies else 0.0
+
+
+def resolved(y: Array, exact: float) -> bool:
+    """Whether losses vary by so much more than rounding that one function alone fits them."""
+    size, varies = float(np.linalg.norm(y)), float(np.linalg.norm(y - np.mean(y)))
+    return size * (exact if exact > EXACT else ROUNDING) <= RESOLVED * varies
+
+
+def solve(y: Array, core: Array, Q: Array | None, measure: float | None = None) -> Fit:
+    """Fit `y = core c + Q r`; core is `(p,)` or `(p, k)`.
+
+    What is left over is a part of `measure`, or of the norm of `y`.
+    """
     core = core[:, None] if core.ndim == 1 else core
     full = core if Q is None else np.hstack([core, Q])
     if not np.isfinite(full).all() or len(y) <= full.shape[1]:
@@ -62,7 +96,9 @@ def solve(y: Array, core: Array, Q: Array | None) -> Fit:
     size = np.linalg.norm(full, axis=0)
     size[size == 0] = 1
     solution = np.linalg.lstsq(full / size, y, rcond=1e-13)[0] / size
-    rest = float(np.linalg.norm(y - full @ solution)) / max(float(np.linalg.norm(y)), 1e-300)
+    measure = float(np.linalg.norm(y)) if measure is None else measure
+    left = float(np.linalg.norm(y - full @ solution))
+    rest = left / measure if measure > 0 else np.inf
     k = core.shape[1]
     if np.linalg.norm(core @ solution[:k]) < 1e-7 * np.linalg.norm(y):
         rest = np.inf
@@ -105,11 +141,12 @@ class Fitting:
     def rests(self, cores: Array, y: Array) -> Array:
         """Return what each core, `(n, p)`, leaves over, without penalties or with them."""
         size = float(np.linalg.norm(y)) or 1e-300
+        measure = resolution(y, self.exact) or 1e-300
 
         def left_over(C: Array, v: Array) -> Array:
             square = np.sum(C * C, axis=1)
             c = (C @ v) / np.where(square > 0, square, 1)
-            rest = np.linalg.norm(v - c[:, None] * C, axis=1) / size
+            rest = np.linalg.norm(v - c[:, None] * C, axis=1) / measure
             seen = np.abs(c) * np.sqrt(square) > 1e-7 * size
             return np.where(seen, rest, np.inf)
 
@@ -141,7 +178,7 @@ class Fitting:
         rests = self.rests(stacked, goal)
         hits = [h for h, r in zip(known, rests, strict=True) if r <= self.exact]
         if not hits and len(heads) > 1:
-            squared = _rests_plain(stacked, self.y**2)
+            squared = _rests_plain(stacked, self.y**2, self.exact)
             hits = [
                 replace(h, rooted=True)
                 for h, r in zip(known, squared, strict=True)
@@ -153,8 +190,9 @@ class Fitting:
 
     def _split_rest(self, head: Head, a: Array, Y: Array) -> float:
         terms = np.sum(head.loss.terms(a, Y), axis=1)
-        plain = solve(self.y, terms, None).rest
-        return plain if plain <= self.exact else solve(self.y, terms, self.Q).rest
+        measure = resolution(self.y, self.exact)
+        plain = solve(self.y, terms, None, measure).rest
+        return plain if plain <= self.exact else solve(self.y, terms, self.Q, measure).rest
 
     def _unusual(
         self, heads: Sequence[Head], rests: Array, outputs: dict[str, Array], Y: Array
@@ -192,16 +230,19 @@ class Fitting:
         """Return the coefficients of one head and of the penalties, as few as will do."""
         terms = head.loss.terms(OUTPUTS[head.output].value(z), Y)
         core = np.sum(terms, axis=1) if head.split else np.sum(terms, axis=(1, 2))
-        plain = solve(self.goal(head), core, None)
+        goal = self.goal(head)
+        measure = resolution(goal, self.exact)
+        plain = solve(goal, core, None, measure)
         if plain.rest <= self.exact:
             return Fit(plain.core, np.zeros(0), plain.rest)
-        return solve(self.goal(head), core, self.Q)
+        return solve(goal, core, self.Q, measure)
 
 
-def _rests_plain(cores: Array, y: Array) -> Array:
+def _rests_plain(cores: Array, y: Array, exact: float) -> Array:
     square = np.sum(cores * cores, axis=1)
     c = (cores @ y) / np.where(square > 0, square, 1)
-    return np.asarray(np.linalg.norm(y - c[:, None] * cores, axis=1) / np.linalg.norm(y))
+    measure = resolution(y, exact) or 1e-300
+    return np.asarray(np.linalg.norm(y - c[:, None] * cores, axis=1) / measure)
 
 
 def smallest(function: Callable[[float], float], grid: Array) -> tuple[float, float]:

@@ -5,20 +5,35 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
 
+from diagnosis import clipping
 from diagnosis.calls import Array, Point
 from diagnosis.model import Model, read
 from diagnosis.subject import Subject
 
 # A clean float64 loss: see the notes on tolerances in docs/diagnose.md.
 RELATIVE = 2e-6
-ABSOLUTE = 3e-9
+# Entries are sums over samples whose terms are larger than they: an entry is measured by a
+# thousandth of the largest of its array at least, and a millionth of the largest of all.
 PART = 1e-3
 PER_EPS = 100
 FLOATS = {"float32": 1e-3, "float16": 5e-2}
+# Rounding is of the size of what is added up, which the largest entry of all arrays stands for;
+# some tens of roundings lie between the data and a gradient.
+ROUNDINGS = 30
+EPS = {FLOATS[kind]: float(np.finfo(kind).eps) for kind in FLOATS}
+# Noise is the largest of 18 rests, or a bound by eps; of many entries one may be some times as far.
+TIMES = 4
+# A loss to 12 digits is one in double precision, whatever its sums.
+SMOOTH = 1e-12
+# Where nothing but noise lets a number pass that may be a tenth off, it was not checked.
+UNSEEN = 0.1
+# An overlooked kink moves an entry of many by a little; the gradient of another function moves all.
+ANOTHER = 1e-2
 ALL = 2500
 SAMPLE = 40
 BUDGET = 4.0
@@ -30,11 +45,14 @@ class ArrayCheck:
     """What was found of one array.
 
     Attributes:
-        error: the largest `|g - n| / max(|g|, |n|)` over the points, in Euclidean norms.
+        error: the largest `|g - n| / max(|g|, |n|)` over the points, in Euclidean norms; of arrays
+            that are no more than noise, of the norm of the whole gradient.
         ok: no entry differs by more than the check can be sure of.
         checked, size: entries looked at and entries there are.
         kinks: entries left out, because the loss has a kink there.
         ratio: `g / n` where it is the same for all entries and points, else None.
+        clipped: how it is cut down on purpose; empty where it is not.
+        unseen: nothing could be compared, or only with noise.
     """
 
     error: float
@@ -43,6 +61,20 @@ class ArrayCheck:
     size: int
     kinks: int = 0
     ratio: float | None = None
+    clipped: str = ""
+    unseen: bool = False
+
+    @property
+    def wrong(self) -> bool:
+        """Whether it was seen to differ."""
+        return not self.ok and not self.unseen
+
+    @property
+    def verdict(self) -> str:
+        """A word for a reader: ok, clipped, wrong or not checked."""
+        if self.unseen:
+            return "not checked"
+        return ("clipped" if self.clipped else "ok") if self.ok else "wrong"
 
 
 @dataclass(frozen=True)
@@ -54,6 +86,23 @@ class Slopes:
     rough: float
     entries: Mapping[str, Sequence[int]]
     found: Mapping[str, Array]
+
+
+class Compared(NamedTuple):
+    """Entries of one array at one point.
+
+    Attributes:
+        g, n: the author's gradient and the true one.
+        differ: by more than the check can be sure of.
+        kinks: entries that could not be compared.
+        measure: the norm that a difference is measured by.
+    """
+
+    g: Array
+    n: Array
+    differ: Array
+    kinks: int
+    measure: float
 
 
 def choose(params: Mapping[str, Array], most: int, rng: Generator) -> dict[str, list[int]]:
@@ -83,133 +132,178 @@ def affordable(subject: Subject, point: Point) -> int:
     return int(np.clip(per_array, 6, SAMPLE))
 
 
-def tolerance_of(dtypes: Mapping[str, str], rough: float) -> float:
-    """Return the relative tolerance for gradients of these types of a loss this rough."""
-    widest = max((FLOATS.get(kind, 0.0) for kind in dtypes.values()), default=0.0)
-    return max(RELATIVE, widest, 300 * np.sqrt(rough) if rough > 1e-12 else 0.0)
+def tolerance_of(dtypes: Mapping[str, str]) -> float:
+    """Return the relative tolerance for gradients of these types."""
+    return max(RELATIVE, max((FLOATS.get(kind, 0.0) for kind in dtypes.values()), default=0.0))
+
+
+def norm(values: Array) -> float:
+    """Return the Euclidean norm, of numbers near the largest there are too."""
+    top = float(np.max(np.abs(values), initial=0.0))
+    if not 0 < top < np.inf:
+        return top
+    return top * float(np.linalg.norm(values / top))
 
 
 def compare(
-    grads: Mapping[str, Array], taken: Slopes, tolerance: float
-) -> dict[str, tuple[Array, Array, Array, int]]:
-    """Return for each array g, n, which entries differ, and how many are at a kink."""
+    grads: Mapping[str, Array],
+    taken: Slopes,
+    tolerance: float,
+    grain: Mapping[str, Array] | None = None,
+) -> dict[str, Compared]:
+    """Compare a gradient with differences.
+
+    Args:
+        grads: the author's.
+        taken: the differences, at the same point.
+        tolerance: relative.
+        grain: how far rounding moves the entries of the author's, where that was measured.
+    """
+    true = {name: found[0] for name, found in taken.found.items()}
+    whole = _whole(true)
     compared = {}
     for name, (n, doubt, noise) in taken.found.items():
-        g = np.asarray(grads[name], float).reshape(-1)[list(taken.entries[name])]
-        top = float(np.max(np.abs(n[np.isfinite(n)]), initial=0.0))
-        unit = np.maximum(np.maximum(np.abs(g), np.abs(n)), PART * top)
-        known = np.isfinite(n) & (doubt <= np.maximum(1e-3 * unit, 10 * noise))
-        sure = tolerance * unit + ABSOLUTE * (1 + abs(taken.loss)) + 4 * noise + 4 * doubt
-        differ = ~(np.abs(g - n) <= sure)
-        compared[name] = (g[known], n[known], differ[known], int(np.count_nonzero(~known)))
+        g = _chosen(grads[name], taken.entries[name])
+        least = TIMES * (noise + doubt)
+        if grain is not None:
+            least = least + 2 * TIMES * _chosen(grain[name], taken.entries[name])
+        unit = _unit(g, n, whole, tolerance)
+        # What is no number is not left out: it fails.
+        sharp = doubt <= np.maximum(1e-3 * unit, 10 * noise)
+        known = np.isfinite(n) & (sharp | ~np.isfinite(g))
+        compared[name] = _compared(g, n, tolerance * unit, least, known, whole)
     return compared
 
 
-def unclipped(
-    pairs: Sequence[Mapping[str, tuple[Array, Array, Array, int]]],
-) -> list[Mapping[str, tuple[Array, Array, Array, int]]]:
-    """Take differences back that are a gradient clipped on purpose, by entry or by norm.
-
-    By entry: those that differ are all of one size, the largest there is, and point where the true
-    ones do, which are larger. By norm: all arrays are one factor below 1 times the true ones, and
-    the whole has the same norm at all points where it is.
-    """
-    limit = max(
-        (float(np.max(np.abs(g), initial=0.0)) for p in pairs for g, _, _, _ in p.values()),
-        default=0.0,
-    )
-    norms = [_norm_clipped(p) for p in pairs]
-    used = [n for n in norms if n]
-    whole = len(used) > 1 and np.ptp(used) <= 1e-6 * max(used)
-    found: list[Mapping[str, tuple[Array, Array, Array, int]]] = []
-    for p, norm in zip(pairs, norms, strict=True):
-        by_entry = all(
-            np.all(np.abs(np.abs(g[d]) - limit) <= 1e-9 * limit)
-            and np.all(g[d] * n[d] > 0)
-            and np.all(np.abs(n[d]) >= limit)
-            for g, n, d, _ in p.values()
-        )
-        if by_entry or (whole and norm):
-            found.append(
-                {
-                    k: (np.where(d, n, g), n, np.zeros_like(d), kinks)
-                    for k, (g, n, d, kinks) in p.items()
-                }
-            )
-        else:
-            found.append(p)
-    return found
+def _chosen(array: Array, entries: Sequence[int]) -> Array:
+    return np.asarray(array, float).reshape(-1)[list(entries)]
 
 
-def _norm_clipped(p: Mapping[str, tuple[Array, Array, Array, int]]) -> float | None:
-    """Return the norm of a gradient that is the true one scaled down; None if it is not."""
-    g = np.concatenate([v[0] for v in p.values()])
-    n = np.concatenate([v[1] for v in p.values()])
-    if not n.any() or not any(v[2].any() for v in p.values()) or not np.isfinite(g).all():
-        return None
-    r = float(g @ n / (n @ n))
-    if not 0 < r < 1 or np.linalg.norm(g - r * n) > 1e-7 * np.linalg.norm(g):
-        return None
-    return float(np.linalg.norm(g))
+def _whole(true: Mapping[str, Array]) -> Array:
+    """Return all finite entries of a gradient."""
+    every = np.concatenate([np.asarray(n, float).reshape(-1) for n in true.values()])
+    return np.asarray(every[np.isfinite(every)])
+
+
+def _unit(g: Array, n: Array, whole: Array, tolerance: float) -> Array:
+    top = float(np.max(np.abs(n[np.isfinite(n)]), initial=0.0))
+    of_all = max(PART**2, ROUNDINGS * EPS.get(tolerance, 0.0) / tolerance)
+    least = max(PART * top, of_all * float(np.max(np.abs(whole), initial=0.0)))
+    return np.asarray(np.maximum(np.maximum(np.abs(g), np.abs(n)), least))
+
+
+def _compared(
+    g: Array, n: Array, relative: Array, least: Array, known: Array, whole: Array
+) -> Compared:
+    g, n, relative, least = (np.broadcast_to(v, g.shape)[known] for v in (g, n, relative, least))
+    differ = ~(np.abs(g - n) <= relative + least)
+    nothing = bool(np.all(np.maximum(np.abs(g), np.abs(n)) <= relative + least))
+    measure = norm(whole) if nothing else max(norm(g), norm(n))
+    return Compared(g, n, differ, int(np.count_nonzero(~known)), measure)
 
 
 def verdicts(
-    pairs: Sequence[Mapping[str, tuple[Array, Array, Array, int]]], sizes: Mapping[str, int]
+    pairs: Sequence[Mapping[str, Compared]],
+    sizes: Mapping[str, int],
+    grads: Sequence[Mapping[str, Array]],
 ) -> dict[str, ArrayCheck]:
-    """Join comparisons at several points."""
-    checks = {}
-    pairs = unclipped(pairs)
-    for name, size in sizes.items():
-        g, n, differ = (np.concatenate([p[name][i] for p in pairs]) for i in range(3))
-        error = max((_error(p[name][0], p[name][1]) for p in pairs), default=0.0)
-        checks[name] = ArrayCheck(
-            error, not differ.any(), max(len(p[name][0]) for p in pairs), size,
-            max(p[name][3] for p in pairs), ratio(g, n),
-        )  # fmt: skip
-    return checks
+    """Join comparisons at several points.
+
+    Args:
+        pairs: of each point, for each array.
+        sizes: of the arrays.
+        grads: the author's, all of it, at the same points.
+    """
+    how = clipping.seen(pairs, grads)
+    return {name: _verdict([p[name] for p in pairs], size, how) for name, size in sizes.items()}
 
 
-def _error(g: Array, n: Array) -> float:
-    if not np.isfinite(g).all():
+def _verdict(pairs: Sequence[Compared], size: int, how: str) -> ArrayCheck:
+    g, n, differ = (np.concatenate([p[i] for p in pairs]) for i in range(3))
+    error = max(_error(p) for p in pairs)
+    clipped = how if differ.any() else ""
+    same = bool(clipped) or not differ.any()
+    unseen = same and not clipped and size > 0 and not (len(g) and error <= UNSEEN)
+    return ArrayCheck(
+        error, same and not unseen, max(len(p.g) for p in pairs), size,
+        max(p.kinks for p in pairs), ratio(g, n), clipped, unseen,
+    )  # fmt: skip
+
+
+def _error(compared: Compared) -> float:
+    if not np.isfinite(compared.g).all():
         return float("inf")
-    top = max(float(np.linalg.norm(g)), float(np.linalg.norm(n)))
-    return float(np.linalg.norm(g - n)) / top if top > 0 else 0.0
+    return norm(compared.g - compared.n) / compared.measure if compared.measure > 0 else 0.0
 
 
 def ratio(g: Array, n: Array) -> float | None:
-    """Return the one factor between two arrays, if there is one."""
+    """Return the one factor between two arrays, if there is one; 0 where the first is 0."""
     if not n.any() or not np.isfinite(g).all():
         return None
-    factor = float(g @ n / (n @ n))
-    rest = np.linalg.norm(g - factor * n)
-    return factor if rest <= 1e-5 * np.linalg.norm(g) and factor else None
+    own, true = norm(g), norm(n)
+    if not own:
+        return 0.0
+    cosine = float((g / own) @ (n / true))
+    factor = cosine * own / true
+    # The products are taken of parts near 1, as squares of huge or tiny losses have no number.
+    return factor if norm(g / own - cosine * (n / true)) <= 1e-5 and factor else None
 
 
 def by_model(
     subject: Subject,
     model: Model,
-    points: Sequence[Point],
+    taken: Sequence[Slopes],
     grads: Sequence[Mapping[str, Array]],
     tolerance: float,
-) -> dict[str, ArrayCheck]:
-    """Compare every entry with the gradient of the model that reproduces the loss."""
+    grains: Sequence[Mapping[str, Array] | None],
+) -> dict[str, ArrayCheck] | None:
+    """Compare every entry with the gradient of the model that reproduces the loss.
+
+    Returns:
+        None where the model gives the loss at none of the points.
+    """
     tolerance = max(tolerance, PER_EPS * model.loss.eps)
-    pairs = []
-    losses = subject.losses(points)
-    for point, given, loss in zip(points, grads, losses, strict=True):
-        with np.errstate(all="ignore"):
-            value = float(model.value(read(model.layout, [point]))[0])
-            true = model.named_grads(point)
-        # Saturated, a clipped or shifted logarithm makes another function of the loss.
-        if not abs(value - loss) <= LIKE * abs(loss) or not all(
-            np.isfinite(t).all() for t in true.values()
-        ):
+    pairs, used = [], []
+    for here, given, grain in zip(taken, grads, grains, strict=True):
+        true = like_at(model, here)
+        if true is None:
             continue
+        whole = _whole(true)
         made = {}
         for name in subject.params:
             g, n = np.asarray(given[name], float).reshape(-1), true[name].reshape(-1)
-            top = float(np.max(np.abs(n), initial=0.0))
-            unit = np.maximum(np.maximum(np.abs(g), np.abs(n)), PART * top)
-            made[name] = (g, n, ~(np.abs(g - n) <= tolerance * unit + 1e-12 + 1e-9 * top), 0)
+            least = np.zeros(()) if grain is None else 2 * TIMES * grain[name].reshape(-1)
+            known = np.ones(g.shape, bool)
+            made[name] = _compared(
+                g, n, tolerance * _unit(g, n, whole, tolerance), least, known, whole
+            )
         pairs.append(made)
-    return verdicts(pairs, {name: a.size for name, a in subject.params.items()})
+        used.append(given)
+    if not pairs:
+        return None
+    return verdicts(pairs, {name: a.size for name, a in subject.params.items()}, used)
+
+
+def like_at(model: Model, here: Slopes) -> dict[str, Array] | None:
+    """Return the gradient of a model at a point; None where its loss is another.
+
+    Saturated, a clipped or shifted logarithm makes another function of the loss.
+    """
+    with np.errstate(all="ignore"):
+        value = float(model.value(read(model.layout, [here.point]))[0])
+        true = model.named_grads(here.point)
+    like = max(LIKE, 30 * here.rough)
+    near = abs(value - here.loss) <= like * abs(here.loss)
+    return true if near and all(np.isfinite(t).all() for t in true.values()) else None
+
+
+def refuted(model: Model, taken: Sequence[Slopes]) -> bool:
+    """Whether differences show that a model is of another function than the loss."""
+    for here in taken:
+        true = like_at(model, here)
+        if true is None:
+            continue
+        compared = compare(true, here, max(RELATIVE, PER_EPS * model.loss.eps))
+        if any(p.differ.any() and _error(p) > ANOTHER for p in compared.values()):
+            return True
+    return False

@@ -11,7 +11,13 @@ from diagnosis.formulas import SLOPES
 from diagnosis.groups import Group
 from diagnosis.model import Model
 from diagnosis.operators import Arrays, Op, Signal, each_of, error_of, same, times
-from diagnosis.taken_slopes import dot_slopes, formula_text, product_deltas, slope_choices
+from diagnosis.taken_slopes import (
+    dot_slopes,
+    formula_text,
+    product_deltas,
+    slope_choices,
+    typed_slopes,
+)
 
 
 @dataclass(frozen=True)
@@ -189,6 +195,7 @@ def _other_slopes(model: Model, groups: Sequence[Group], k: int) -> list[tuple[O
         found.append((Op("missing_hidden_derivative", k, "delta", ""), ones))
         found += list(slope_choices(own, k, variables))
         found += list(dot_slopes(groups, own, k))
+        found += list(typed_slopes(own, k, variables["a"]))
     if mask is not None:
         found = [(op, [s * mask for s in slopes]) for op, slopes in found]
         bare = [model.units[k].slope_at_z(g.true.Z[k]) for g in groups]

@@ -20,7 +20,14 @@ from typing import Any
 import numpy as np
 
 from diagnosis.calls import Array, Point
-from diagnosis.fitting import EXACT, Fitting, likely_heads, penalty_columns, smallest
+from diagnosis.fitting import (
+    EXACT,
+    Fitting,
+    likely_heads,
+    penalty_columns,
+    resolved,
+    smallest,
+)
 from diagnosis.flat_vectors import cut_by
 from diagnosis.formulas import UNITS, Unit, leaky
 from diagnosis.layouts import layouts
@@ -89,7 +96,8 @@ class Identifier:
 
     def models(self) -> Iterator[Model]:
         """Yield models that reproduce the loss, the most usual layout first."""
-        if not np.isfinite(self.full_losses).any():
+        finite = self.full_losses[np.isfinite(self.full_losses)]
+        if not finite.size or not resolved(finite, self.exact):
             return
         ways = layouts(self.subject.params, self.subject.X, self.subject.Y, self._cut())
         first = list(itertools.islice(ways, FIRST))

@@ -61,7 +61,8 @@ def match(
         given: the author's, per group.
         bases: right or wrong gradients, per basis and group.
         own: the parameter itself, per group.
-        true: the right gradient, whose size says what counts as zero.
+        true: the right gradient, whose size says what counts as zero; only where it is zero
+            itself are plain zeros explained.
         exact: how exactly, of the array's norm.
     """
     if any(b[0].size != given[0].size for b in bases):
@@ -69,6 +70,9 @@ def match(
     zeros = [_zero(g, t) for g, t in zip(given, true, strict=True)]
     if any(zeros):
         same = all(zeros) and all(_zero(d, t) for b in bases for d, t in zip(b, true, strict=True))
+        # Zeros that should be none come from many a wrong formula and tell nothing, unless they are
+        # what rounding leaves of a sum that cancels.
+        same &= any(g.any() for g in given) or not any(t.any() for t in true)
         return Match((1.0,) * len(given)) if same else None
     factors: list[float] = []
     weights: tuple[float, ...] = (1.0,)
@@ -85,7 +89,8 @@ def match(
             if found is None or (i and not extra):
                 return None
             extra = extra or tuple(found[0][len(D) :])
-        factors.append(found[0][0])
+        # Of rough gradients one cannot tell a factor from 1 that is as close as they are exact.
+        factors.append(1.0 if abs(found[0][0] - 1) <= exact else found[0][0])
         rest = max(rest, found[1])
         if not i:
             weights = (1.0, *(w / found[0][0] for w in found[0][1 : len(D)]))

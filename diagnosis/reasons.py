@@ -14,6 +14,7 @@ CLOSE = 2e-6
 NEXT = 3
 TWO = ((2.0, "twice"), (0.5, "half of"))
 ONE_NUMBER = "bias_grad_missing_axis"
+CONSTANT = "Look for a constant in the slope of this layer, or where its delta is computed."
 Factor = tuple[float, ...]
 
 
@@ -44,6 +45,8 @@ def named(
     widths: Sequence[int],
     averaged: bool | None,
     place: str,
+    *,
+    inner: bool = False,
 ) -> Iterator[Reason]:
     """Yield the reasons of a factor; several where it is a product.
 
@@ -53,6 +56,7 @@ def named(
         widths: of the layers.
         averaged: whether the loss is a mean over samples; None where that is not known.
         place: "delta", "W" or "b".
+        inner: whether the layer is a hidden one.
     """
     if all(f < 0 for f in factor):
         yield Reason("sign_error", "", 1.0)
@@ -60,12 +64,25 @@ def named(
         if is_one(factor):
             return
     m = [float(s) for s in samples]
-    yield from (
+    found = (
         _m_or_two(factor, m, averaged, place)
         or _a_divisor(factor, m, widths, place)
         or _m_and_two(factor, m, averaged, place)
         or _any(factor, place)
     )
+    if inner and place != "b" and is_close(factor, factor[:1] * len(m)) and not _of_m(found):
+        found = [_told(factor[0], place, max(reason.cost for reason in found))]
+    yield from found
+
+
+def _of_m(found: Sequence[Reason]) -> bool:
+    return any(reason.word.endswith("batch_mean") for reason in found)
+
+
+def _told(factor: float, place: str, cost: float) -> Reason:
+    """Say no more than the number: a constant in a hidden layer is of no loss and no mean."""
+    what = "what comes from the layer above" if place == "delta" else "the right one"
+    return Reason("unexplained", f"{factor:.6g} times {what}", cost, CONSTANT)
 
 
 def _cost(place: str) -> float:

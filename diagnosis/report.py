@@ -17,12 +17,40 @@ KINDS = {
     "training": "Your gradient is right; something else keeps training from working.",
     "unknown": "The program could not be run.",
 }
+# A right gradient agrees with differences to more digits than this, unless they have no more.
+SHARP = 1e-4
+WITHIN = {
+    "healthy": "Nothing wrong found: what grads returns is the derivative of your loss to within "
+    "{}; rounding of the loss hides what is less.",
+    "training": "Your gradient is right to within {}, and rounding of the loss hides what is less; "
+    "something else keeps training from working.",
+}
+CLIPPED = {
+    "healthy": "Nothing wrong found, but grads returns no derivative: {}.",
+    "training": "Your gradient is right but for being cut: {}. Something else keeps training from "
+    "working.",
+}
+UNSEEN = (
+    "Not decided: your loss is too rough, or jumps, where the gradient of {} was to be compared "
+    "with it."
+)
 EACH_SAMPLE = "Nothing wrong found: the steps that your program takes after each sample are right."
 
 
 def headline(answer: Answer) -> str:
-    """Return the verdict in a sentence."""
-    return EACH_SAMPLE if answer.each_sample else KINDS[answer.kind]
+    """Return the verdict in a sentence, which claims no more than was seen."""
+    if answer.each_sample:
+        return EACH_SAMPLE
+    unseen = [name for name, check in answer.checks.items() if check.unseen]
+    if unseen and answer.kind == "unknown":
+        return UNSEEN.format(" and ".join([", ".join(unseen[:-1]), unseen[-1]][len(unseen) < 2 :]))
+    clipped = next((check.clipped for check in answer.checks.values() if check.clipped), "")
+    if clipped and answer.kind in CLIPPED:
+        return CLIPPED[answer.kind].format(clipped)
+    within = max((c.error for c in answer.checks.values() if c.ok), default=0.0)
+    if answer.kind in WITHIN and within > SHARP:
+        return WITHIN[answer.kind].format(f"{100 * within:.1g} %")
+    return KINDS[answer.kind]
 
 
 def network(model: Model, samples: int) -> str:
@@ -57,8 +85,8 @@ def _scaled(times: float) -> str:
 
 def _arrays(answer: Answer) -> Iterator[str]:
     for name, check in answer.checks.items():
-        size = f"{check.error:.0e}" if check.ok else f"{check.error:.2g}"
-        yield f"{name} {'ok' if check.ok else 'wrong'} {size}"
+        size = f"{check.error:.0e}" if check.verdict == "ok" else f"{check.error:.2g}"
+        yield f"{name} {check.verdict}" + ("" if check.unseen else f" {size}")
 
 
 def _wrapped(text: str, indent: str = "") -> str:
@@ -139,7 +167,7 @@ def markdown(answer: Answer) -> str:
     if answer.checks:
         lines += ["| array | relative error | |", "| --- | --- | --- |"]
         lines += [
-            f"| `{n}` | {c.error:.1e} | {'ok' if c.ok else '**wrong**'} |"
+            f"| `{n}` | {c.error:.1e} | {'**wrong**' if c.wrong else c.verdict} |"
             for n, c in answer.checks.items()
         ]
         lines.append("")

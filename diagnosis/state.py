@@ -55,7 +55,9 @@ class State:
         """Return the checks with the arrays that state or types spoil marked wrong."""
         spoiled = self.adding | self.truncated
         return {
-            name: replace(check, ok=False, error=spoiled[name]) if name in spoiled else check
+            name: replace(check, ok=False, unseen=False, error=spoiled[name])
+            if name in spoiled
+            else check
             for name, check in checks.items()
         }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -13,6 +14,31 @@ from diagnosis.operators import Arrays, Op, each, each_of
 
 # Half or a third of a common slope: a factor is the likelier reason.
 RARE = ("bipolar_sigmoid", "lecun_tanh", "hard_sigmoid", "hard_sigmoid(1/6)", "selu")
+
+# No slope of anything, and typed all the same: of `a`, in the place of the slope of a unit.
+TYPED: Mapping[str, tuple[str, tuple[tuple[str, Callable[[Array], Array]], ...]]] = (
+    MappingProxyType({
+        "tanh": ("1 - a^2", (
+            ("1 - a", lambda a: 1 - a),
+            ("(1 - a)^2", lambda a: (1 - a) ** 2),
+            ("1 + a^2", lambda a: 1 + a**2),
+        )),
+        "sigmoid": ("a (1 - a)", (
+            ("1 - a", lambda a: 1 - a),
+            ("a (1 + a)", lambda a: a * (1 + a)),
+            ("a (1 - a^2)", lambda a: a * (1 - a**2)),
+        )),
+    })
+)  # fmt: skip
+
+
+def typed_slopes(own: str, layer: int, a: Arrays) -> Iterator[tuple[Op, Arrays]]:
+    """Yield slopes that no word of the catalogue names; what is typed can be told."""
+    right, others = TYPED.get(own, ("", ()))
+    for text, formula in others:
+        note = f"{text} stands in the place of the slope {right}"
+        cure = f"Take {right} for the slope, with a this layer's own output."
+        yield Op("unexplained", layer, "delta", note, 1.3, cure=cure), [formula(v) for v in a]
 
 
 def _family(name: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from diagnosis.calls import Array, BadResult, Caller, Point, as_array, memory_of
-from diagnosis.differences import roughness, slope
+from diagnosis.differences import direction_of, roughness, slope
 from diagnosis.tracing import trace
 
 NUMBERS = (int, float, np.integer, np.floating)
@@ -100,7 +100,7 @@ def slopes(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
     params = {name: np.array(array, float) for name, array in start.params.items()}
     point = Point(params, start.X, start.Y)
     here = caller.loss(point)
-    direction = {n: np.cos(1 + np.arange(a.size)).reshape(a.shape) for n, a in params.items()}
+    direction = direction_of(params)
 
     def along(t: float) -> float:
         moved = {name: params[name] + t * direction[name] for name in params}

@@ -12,6 +12,7 @@ from diagnosis.answer import Answer
 from diagnosis.evidence import Evidence
 from diagnosis.explain import agreement_of, findings_of
 from diagnosis.factors import Explained, explanations
+from diagnosis.gradient import SMOOTH
 from diagnosis.groups import Group, group_at, groups, single_samples
 from diagnosis.matching import EXACT
 from diagnosis.measured import learn, measured_model
@@ -20,7 +21,6 @@ from diagnosis.probing import Probes
 from diagnosis.search import Search
 from diagnosis.subject import Subject
 
-LEAST_ROUGH = 1e-12
 MEASURED_POINTS = 4
 MEASURED_EXACT = 1e-5
 Found = tuple[list[Explained], list[Group]]
@@ -35,7 +35,6 @@ class WrongGradient:
         probes: where to look at it.
         answer: with the checks of its arrays; findings, notes and agreement are added.
         evidence: what the checks rest on.
-        tolerance: relative, of the checks.
         fewer: a number of samples besides the author's that the subject takes; None if none.
     """
 
@@ -43,7 +42,6 @@ class WrongGradient:
     probes: Probes
     answer: Answer
     evidence: Evidence
-    tolerance: float
     fewer: int | None
 
     def explain(self) -> None:
@@ -56,7 +54,7 @@ class WrongGradient:
             if explained:
                 self._name(answer.model, explained, used)
                 return
-        elif self.evidence.rough <= LEAST_ROUGH and self._measured():
+        elif self.evidence.rough <= SMOOTH and self._measured():
             return
         answer.findings += facts.findings(
             self.subject, answer.checks, self.evidence.taken, self.evidence.grads
@@ -81,7 +79,7 @@ class WrongGradient:
         if not used:
             return [], []
         rough = 3e3 * self.evidence.rough
-        exact = max(EXACT, 300 * model.loss.eps, rough, self.tolerance / 10)
+        exact = max(EXACT, 300 * model.loss.eps, rough, self.evidence.tolerance / 10)
         explained = _explanations(model, used, exact)
         if explained and explained[0].state.lost and self.fewer is not None:
             single = self._one_at_a_time(model, exact)

@@ -11,6 +11,7 @@ from numpy.random import default_rng
 
 from diagnosis.answer import Answer
 from diagnosis.calls import Array
+from diagnosis.dependence import sentences
 from diagnosis.errors import SubjectFailed
 from diagnosis.evidence import gathered
 from diagnosis.gradient import RELATIVE, ArrayCheck, by_model, tolerance_of
@@ -104,6 +105,7 @@ class _Examination:
         subject, answer = self.subject, self.answer
         self._at_the_start()
         self.probes = Probes(subject, self.rng)
+        answer.side_effects += sentences(self.probes.unused)
         self.state = check_state(subject, self.probes)
         answer.side_effects += self.state.effects
         self.evidence = gathered(subject, self.probes, self.rng)

@@ -24,9 +24,9 @@ SILENT_AT_ZERO = ("relu", "leaky_relu(0)", "relu6")
 def broadcast_labels(subject: Subject, probes: Probes) -> Finding | None:
     """Find labels that are compared with every output: their order does not matter then."""
     Y = np.asarray(subject.Y)
-    if Y.size < 3 or Y.ndim > 2 or (Y.ndim == 2 and 1 not in Y.shape) or np.ptp(Y) == 0:
+    if Y.size < 3 or Y.ndim > 2 or (Y.ndim == 2 and 1 not in Y.shape) or np.all(Y == Y.flat[0]):
         return None
-    if Y.size not in np.shape(subject.X):
+    if Y.size not in np.shape(subject.X) or "Y" in probes.unused["loss"]:
         return None
     points = [probes.point() for _ in range(3)]
     turned = [p._replace(Y=np.roll(Y.reshape(-1), 1).reshape(Y.shape)) for p in points]

@@ -1,0 +1,94 @@
+"""Adapters as people write them: data of the program's own, counts, types, lists, what is no number.
+
+The expected verdicts follow from how each program is written: a right one, or one line changed.
+"""
+
+import pytest
+from subjects import truth
+
+from diagnosis import diagnose, report
+
+# One hidden layer of tanh, a sigmoid output, cross-entropy; `{X}` and `{Y}` are what grads reads.
+NET = """
+import numpy as np
+rng = np.random.RandomState(1)
+m = 40
+X = rng.randn(m, 3); Y = {labels}
+params = dict(W1=rng.randn(3, 5) * .7, b1=np.zeros(5), W2=rng.randn(5, 1) * .7, b2=np.zeros(1))
+data, labels = X, Y
+def fwd(p, X):
+    h = np.tanh(X @ p["W1"] + p["b1"])
+    return h, 1 / (1 + np.exp(-(h @ p["W2"] + p["b2"])))
+def loss(p, X, Y):
+    X, Y = {loss_data}
+    o = fwd(p, X)[1]
+    return float(-np.mean(Y * np.log(o) + (1 - Y) * np.log(1 - o)))
+def grads(p, X, Y):
+    X, Y = {grads_data}
+    n = {count}
+    h, o = fwd(p, X)
+    d2 = (o - Y) / n
+    d1 = d2 @ p["W2"].T * {slope}
+    return dict(W1=X.T @ d1, b1=d1.sum(0) * {b1}, W2=h.T @ d2, b2=d2.sum(0) * {b2})
+"""
+
+
+def net(**changes):
+    usual = {"labels": "(rng.rand(m, 1) > .5).astype(float)", "loss_data": "X, Y",
+             "grads_data": "X, Y", "count": "len(X)", "slope": "(1 - h * h)", "b1": "1",
+             "b2": "1"}  # fmt: skip
+    return NET.format(**usual | changes)
+
+
+def of_text(text):
+    names = truth.module(text)
+    wanted = ("params", "X", "Y", "loss", "grads")
+    return diagnose(*(names[n] for n in wanted), train=names.get("train"))
+
+
+def words(answer):
+    return [finding.defect for finding in answer.findings]
+
+
+def wrong(answer):
+    return [name for name, check in answer.checks.items() if not check.ok]
+
+
+OWN = "data, labels"
+
+
+@pytest.mark.parametrize(
+    ("loss_data", "grads_data", "ignoring"),
+    [(OWN, "X, Y", ["loss"]), ("X, Y", OWN, ["grads"]), (OWN, OWN, ["loss", "grads"])],
+)
+def test_a_right_program_that_reads_its_own_data_is_right(loss_data, grads_data, ignoring):
+    answer = of_text(net(loss_data=loss_data, grads_data=grads_data))
+    assert (answer.kind, words(answer)) == ("healthy", [])
+    said = [e for e in answer.side_effects if " ignores its arguments X and Y" in e]
+    assert [e.split()[0] for e in said] == ignoring
+    assert "everything was looked at with your own X and Y only" in answer.side_effects
+
+
+def test_a_loss_that_reads_its_own_labels_only_compares_nothing_with_everything():
+    answer = of_text(net(loss_data="X, labels"))
+    assert (answer.kind, words(answer)) == ("healthy", [])
+    assert any(e.startswith("loss ignores its argument Y:") for e in answer.side_effects)
+
+
+@pytest.mark.parametrize(
+    ("change", "word", "arrays"),
+    [
+        ({"slope": "(h * (1 - h))"}, "derivative_of_other_activation", ["W1", "b1"]),
+        ({"b1": "n"}, "bias_grad_mean_instead_of_sum", ["b1"]),
+    ],
+)
+def test_a_mistake_beside_data_of_its_own_is_named(change, word, arrays):
+    answer = of_text(net(grads_data=OWN, **change))
+    assert (words(answer), wrong(answer)) == ([word], arrays)
+
+
+@pytest.mark.parametrize("kind", ["bool", "np.int8", "np.uint8", "int", "object"])
+def test_labels_may_be_of_any_type(kind):
+    answer = of_text(net(labels=f"(rng.rand(m, 1) > .5).astype({kind})"))
+    assert (answer.error, answer.kind, words(answer)) == (None, "healthy", [])
+    assert report.text(answer)

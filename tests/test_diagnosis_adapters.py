@@ -92,3 +92,23 @@ def test_labels_may_be_of_any_type(kind):
     answer = of_text(net(labels=f"(rng.rand(m, 1) > .5).astype({kind})"))
     assert (answer.error, answer.kind, words(answer)) == (None, "healthy", [])
     assert report.text(answer)
+
+
+@pytest.mark.parametrize(
+    ("change", "word", "arrays"),
+    [
+        ({"b2": "2"}, "bias_grad_wrong_formula", ["b2"]),
+        ({"b1": "n"}, "bias_grad_mean_instead_of_sum", ["b1"]),
+        ({"slope": "(h * (1 - h))"}, "derivative_of_other_activation", ["W1", "b1"]),
+        ({"slope": "(1 - h)"}, "unexplained", ["W1", "b1"]),
+    ],
+)
+def test_the_right_number_of_samples_written_in_is_a_note_beside_a_mistake(change, word, arrays):
+    answer = of_text(net(count="m", **change))
+    assert (words(answer), wrong(answer)) == ([word], arrays)
+    assert any("a number of samples, 40, is written in" in note for note in answer.notes)
+
+
+def test_a_wrong_number_of_samples_written_in_is_a_mistake():
+    answer = of_text(net(count="(m // 2)"))
+    assert words(answer) == ["wrong_batch_size"]

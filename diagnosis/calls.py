@@ -26,10 +26,13 @@ class BadResult(Exception):
 
 def like(original: Any, array: Array) -> Any:
     """Return a copy of an array as the kind of object the author has there."""
+    array = np.asarray(array)
     if isinstance(original, np.matrix):
         return np.asmatrix(array.copy())
     if isinstance(original, list | tuple):
         return type(original)(array.tolist())
+    if isinstance(original, np.generic):
+        return array[()]
     if isinstance(original, int | float) and array.ndim == 0:
         return array.item()
     return array.copy()
@@ -117,6 +120,8 @@ def _fit(grad: Array, name: str, shapes: Mapping[str, tuple[int, ...]]) -> Array
     ]:
         return grad.reshape(shape).copy()
     msg = f"`grads['{name}']` must have the shape of params['{name}'], {shape}; got {grad.shape}."
+    if len(shape) > 1 and grad.shape == shape[::-1]:
+        msg = f"{msg[:-1]}: it is transposed. Return its .T if that is all that is different."
     raise BadResult(msg)
 
 

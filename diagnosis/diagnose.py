@@ -21,6 +21,7 @@ from diagnosis.online import Online, steps_after_each_sample
 from diagnosis.probing import Probes
 from diagnosis.repaired import mended_curves, without_curves
 from diagnosis.sample_counts import with_fewer_samples
+from diagnosis.starts import no_numbers
 from diagnosis.state import check_state
 from diagnosis.subject import Subject, given, opened
 from diagnosis.training import check_training
@@ -102,6 +103,23 @@ class _Examination:
         self.answer = Answer(subject.path, samples=max(np.shape(subject.Y), default=0))
 
     def run(self) -> Answer:
+        """Return the answer; where the start or the data are no numbers, what is known besides.
+
+        Raises:
+            SubjectFailed: the functions cannot be used, or all that is wrong are such numbers.
+        """
+        missing = no_numbers(self.subject)
+        try:
+            answer = self._examined()
+        except SubjectFailed as failed:
+            raise SubjectFailed(missing or str(failed)) from failed
+        if missing and answer.kind in ("healthy", "training"):
+            what = " ".join((missing, "At weights of order one your gradient is right."))
+            raise SubjectFailed(what)
+        answer.side_effects += [missing] if missing else []
+        return answer
+
+    def _examined(self) -> Answer:
         subject, answer = self.subject, self.answer
         self._at_the_start()
         self.probes = Probes(subject, self.rng)

@@ -86,7 +86,7 @@ def check_state(subject: Subject, probes: Probes) -> State:
 
 
 def _start_moved(subject: Subject) -> dict[str, object]:
-    params = {n: np.asarray(a, float) * 1.1 + 0.01 for n, a in subject.params.items()}
+    params = {n: np.asarray(np.asarray(a, float) * 1.1 + 0.01) for n, a in subject.params.items()}
     return Point(params, subject.X, subject.Y)._asdict()
 
 

@@ -185,7 +185,15 @@ def _spreading(grads: Mapping[str, Any], params: Mapping[str, Any]) -> Iterator[
 def _differences(arguments: tuple[Any, Any, Any], point: Point) -> list[str]:
     pairs = {f"params['{n}']": (arguments[0][n], point.params[n]) for n in point.params}
     pairs |= {"X": (arguments[1], point.X), "Y": (arguments[2], point.Y)}
-    return [name for name, (now, was) in pairs.items() if not np.array_equal(now, was)]
+    return [name for name, (now, was) in pairs.items() if not _equal(now, was)]
+
+
+def _equal(now: Any, was: Array) -> bool:
+    """Whether nothing changed; what is no number, and stays so, did not."""
+    one, other = np.asarray(now), np.asarray(was)
+    if one.shape != other.shape:
+        return False
+    return bool(np.all((one == other) | ((one != one) & (other != other))))
 
 
 def train(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ The expected verdicts follow from how each program is written: a right one, or o
 import pytest
 from subjects import truth
 
-from diagnosis import diagnose, report
+from diagnosis import diagnose, diagnose_file, report
 
 # One hidden layer of tanh, a sigmoid output, cross-entropy; `{X}` and `{Y}` are what grads reads.
 NET = """
@@ -112,3 +112,73 @@ def test_the_right_number_of_samples_written_in_is_a_note_beside_a_mistake(chang
 def test_a_wrong_number_of_samples_written_in_is_a_mistake():
     answer = of_text(net(count="(m // 2)"))
     assert words(answer) == ["wrong_batch_size"]
+
+
+NO_NUMBERS = "`params`, `X` and `Y` must be finite; got NaN or infinity in "
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            'params["W1"][:] = np.nan; params["b2"][0] = np.inf',
+            "params['W1'] (15 of 15 entries), params['b2'] (1 of 1 entries). "
+            "Hand over the starting weights, from before any training.",
+        ),
+        (
+            "X[0, 0] = np.nan",
+            "X (1 of 120 entries). "
+            "Drop these samples or fill them in: one such number spoils every loss.",
+        ),
+        (
+            "Y[3] = np.inf",
+            "Y (1 of 40 entries). "
+            "Drop these samples or fill them in: one such number spoils every loss.",
+        ),
+    ],
+)
+def test_arrays_that_are_no_numbers_are_named_and_nothing_else_is_blamed(line, said):
+    answer = of_text(net() + line)
+    assert (answer.kind, answer.status, words(answer)) == ("unknown", 2, [])
+    assert answer.error.startswith(NO_NUMBERS + said)
+
+
+def test_a_wrong_gradient_is_named_although_the_start_is_no_number():
+    answer = of_text(net(slope="(h * (1 - h))") + 'params["W1"][:] = np.nan')
+    assert words(answer) == ["derivative_of_other_activation"]
+    [note] = answer.side_effects
+    assert note.startswith(NO_NUMBERS + "params['W1'] (15 of 15 entries)")
+
+
+LINE = """
+import numpy as np
+X = np.random.RandomState(2).randn(30); Y = 2 * X + 1
+params = {params}
+def loss(p, X, Y): return np.mean((p["w"] * X + p["b"] - Y) ** 2)
+def grads(p, X, Y):
+    assert type(p["w"]) is type(params["w"])
+    e = p["w"] * X + p["b"] - Y
+    return {{"w": 2 * np.mean(e * X), "b": 2 * np.mean(e)}}
+"""
+NUMBERS = [
+    '{"w": 0.3, "b": 0.0}',
+    '{"w": np.float64(0.3), "b": np.float64(0)}',
+    '{"w": np.array(0.3), "b": np.array(0.0)}',
+]
+
+
+@pytest.mark.parametrize("params", NUMBERS)
+def test_params_may_be_single_numbers(params, tmp_path):
+    path = tmp_path / "line.py"
+    path.write_text(LINE.format(params=params), encoding="utf-8")
+    for answer in (of_text(LINE.format(params=params)), diagnose_file(str(path))):
+        assert (answer.kind, answer.side_effects) == ("healthy", [])
+
+
+def test_a_transposed_gradient_is_called_so():
+    answer = of_text(net() + "g = grads\ndef grads(p, X, Y):\n    return {n: a.T for n, a in "
+                     "g(p, X, Y).items()}\n")  # fmt: skip
+    assert answer.error == (
+        "`grads['W1']` must have the shape of params['W1'], (3, 5); got (5, 3): it is transposed. "
+        "Return its .T if that is all that is different."
+    )

@@ -142,7 +142,9 @@ def purity(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
             function(*arguments)
             changed += [f"{what} writes into {name}" for name in _differences(arguments, point)]
         arguments = caller.arguments(point)
+        caller.randomness.put_back()
         result = caller._grads(*arguments)
+        drawn = caller.randomness.drawn()
         kept = {n: np.array(v) for n, v in result.items()} if isinstance(result, Mapping) else {}
         aliases = [
             f"grads['{n}'] is the memory of params['{p}']"
@@ -164,6 +166,7 @@ def purity(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
     caller.loss(other)
     return {
         "random": random,
+        "drawn": drawn,
         "effects": [*changed, *aliases, *later, *shapes],
         "dtypes": {n: str(np.asarray(v).dtype) for n, v in kept.items()},
         "stateful": bool(caller.loss(point) != first and first == first),

@@ -3,6 +3,7 @@
 The expected verdicts follow from how each program is written: a right one, or one line changed.
 """
 
+import numpy as np
 import pytest
 from subjects import truth
 
@@ -182,3 +183,32 @@ def test_a_transposed_gradient_is_called_so():
         "`grads['W1']` must have the shape of params['W1'], (3, 5); got (5, 3): it is transposed. "
         "Return its .T if that is all that is different."
     )
+
+
+TRAIN = """
+def train(p, X, Y, steps=300, lr={lr}):
+    p, losses = dict(p), []
+    for _ in range(steps):
+        losses.append(loss(p, X, Y)); g = grads(p, X, Y)
+        p = {{n: p[n] - lr * g[n] for n in p}}
+    return p, losses + [loss(p, X, Y)]
+"""
+SPLIT = "((X[:, :1] * X[:, :1] + X[:, 1:2] ** 2) > 1.2).astype(float)"
+APART = "(X[:, :1] > 0).astype(float)"
+
+
+def test_steps_that_saturate_the_output_are_too_large_where_clipping_leaves_it_untrained():
+    answer = of_text(net(labels=SPLIT) + TRAIN.format(lr=200.0))
+    assert not np.isfinite(answer.curves.author).all()
+    assert (answer.kind, words(answer)) == ("training", ["learning_rate_too_large"])
+    assert answer.curves.mended[-1] < 0.5 * 0.69
+
+
+def test_gradients_of_random_samples_are_said_to_be_random():
+    drawing = (
+        "g = grads\ndef grads(p, X, Y):\n    i = np.random.choice(len(X), 8)\n"
+        "    return g(p, X[i], Y[i])\n"
+    )
+    said = "grads draws random numbers and loss does not"
+    assert any(e.startswith(said) for e in of_text(net() + drawing).side_effects)
+    assert not any(e.startswith(said) for e in of_text(net()).side_effects)

@@ -142,8 +142,13 @@ class _Scaling:
             return []
         return [
             Op(
-                reason.word, k, place, reason.note, reason.cost,
-                cure=reason.cure, written_in=reason.written_in,
+                reason.word,
+                k,
+                place,
+                reason.note,
+                reason.cost,
+                cure=reason.cure,
+                written_in=reason.written_in,
             )  # fmt: skip
             for reason in named(factor, self.samples, self.widths, self.averaged, place)
         ]

@@ -44,7 +44,7 @@ def no_numbers(subject: Subject) -> str:
 def broadcast_labels(subject: Subject, probes: Probes) -> Finding | None:
     """Find labels that are compared with every output: their order does not matter then."""
     Y = np.asarray(subject.Y)
-    if Y.size < 3 or Y.ndim > 2 or (Y.ndim == 2 and 1 not in Y.shape) or np.all(Y == Y.flat[0]):
+    if Y.size < 3 or Y.ndim > 2 or (Y.ndim == 2 and 1 not in Y.shape) or np.all(Y.flat[0] == Y):
         return None
     if Y.size not in np.shape(subject.X) or "Y" in probes.unused["loss"]:
         return None

@@ -1,4 +1,4 @@
-"""Adapters as people write them: data of the program's own, counts, types, lists, what is no number.
+"""Adapters as people write them: data of their own, counts, types, lists, what is no number.
 
 The expected verdicts follow from how each program is written: a right one, or one line changed.
 """
@@ -212,3 +212,62 @@ def test_gradients_of_random_samples_are_said_to_be_random():
     said = "grads draws random numbers and loss does not"
     assert any(e.startswith(said) for e in of_text(net() + drawing).side_effects)
     assert not any(e.startswith(said) for e in of_text(net()).side_effects)
+
+
+LISTS = {
+    "list": ("[W1, b1, W2, b2]", "W1, b1, W2, b2 = p", ["W1", "b1", "W2", "b2"]),
+    "tuple": ("(W1, b1, W2, b2)", "W1, b1, W2, b2 = p", ["W1", "b1", "W2", "b2"]),
+    "copies": ("[W1 + 0, b1 + 0, W2 + 0, b2 + 0]", "W1, b1, W2, b2 = p", ["p0", "p1", "p2", "p3"]),
+    "pairs": (
+        "[(W1 + 0, b1), (W2, b2)]",
+        "(W1, b1), (W2, b2) = p",
+        ["p0_1", "p0_2", "p1_1", "p1_2"],
+    ),
+    "dict": (
+        '{"W": [W1, W2], "b": [b1, b2]}',
+        '(W1, W2), (b1, b2) = p["W"], p["b"]',
+        ["W_1", "W_2", "b_1", "b_2"],
+    ),
+}
+
+
+LAYERS = dict.fromkeys(LISTS, ("W1", "b1", "W2", "b2")) | {"dict": ("W1", "W2", "b1", "b2")}
+
+
+def in_a_list(made, taken, slope="(1 - h * h)"):
+    """Return a program whose params and gradients are `made` of W1 and the others."""
+    grads = made.replace(" + 0", "")
+    for name in ("W1", "b1", "W2", "b2"):
+        grads = grads.replace(name, f"d['{name}']")
+    text = net(slope=slope) + TRAIN.format(lr=0.5).replace("def train", "def descend")
+    return text + (
+        "W1, b1, W2, b2 = params.values()\n"
+        f"params = {made}\nl, g = loss, grads\n"
+        f"def held(p):\n    {taken}\n    return dict(W1=W1, b1=b1, W2=W2, b2=b2)\n"
+        "def loss(p, X, Y): return l(held(p), X, Y)\n"
+        f"def grads(p, X, Y):\n    d = g(held(p), X, Y)\n    return {grads}\n"
+    )
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_params_and_gradients_may_be_lists(kind, tmp_path):
+    made, taken, names = LISTS[kind]
+    path = tmp_path / "net.py"
+    path.write_text(in_a_list(made, taken), encoding="utf-8")
+    answer = diagnose_file(str(path))
+    assert (answer.error, answer.kind, answer.side_effects) == (None, "healthy", [])
+    assert list(answer.checks) == names
+    path.write_text(in_a_list(made, taken, "(h * (1 - h))"), encoding="utf-8")
+    answer = diagnose_file(str(path))
+    assert words(answer) == ["derivative_of_other_activation"]
+    arrays = dict(zip(LAYERS[kind], names, strict=True))
+    assert set(wrong(answer)) == {arrays["W1"], arrays["b1"]}
+
+
+def test_a_list_of_gradients_beside_a_dict_is_refused_with_what_to_write():
+    answer = of_text(net() + "g = grads\ndef grads(p, X, Y): return list(g(p, X, Y).values())\n")
+    assert answer.error == (
+        "`grads` must return a dict with the keys of params; got list. Write return "
+        "{'W1': dW1, 'b1': db1, 'W2': dW2, 'b2': db2}; python diagnose.py --template shows an "
+        "adapter."
+    )

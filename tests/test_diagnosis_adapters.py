@@ -271,3 +271,16 @@ def test_a_list_of_gradients_beside_a_dict_is_refused_with_what_to_write():
         "{'W1': dW1, 'b1': db1, 'W2': dW2, 'b2': db2}; python diagnose.py --template shows an "
         "adapter."
     )
+
+
+FLAT = "(rng.rand(m) > .5).astype(float)"
+
+
+@pytest.mark.parametrize(
+    ("slope", "others"),
+    [("(1 - h * h)", []), ("(h * (1 - h))", ["derivative_of_other_activation"])],
+)
+def test_labels_that_spread_in_the_loss_and_not_in_the_gradient_are_found(slope, others):
+    answer = of_text(net(labels=FLAT, grads_data="X, Y[:, None]", slope=slope))
+    assert (answer.kind, words(answer)) == ("gradient", ["label_shape_broadcast", *others])
+    assert answer.model.hidden == ("tanh",)

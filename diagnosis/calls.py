@@ -199,7 +199,7 @@ class Caller:
         return params, like(self.X, point.X), like(self.Y, point.Y)
 
     def by_name(self, result: Any) -> Any:
-        """Return gradients or parameters of the author's structure as a dict; others as they are."""
+        """Return gradients or parameters as a dict of names; what is of no such form, as it is."""
         return like_params(result, self.original, self.params)
 
     def as_shared(self, point: Point) -> Any:

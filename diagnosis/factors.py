@@ -149,7 +149,7 @@ class _Scaling:
                 reason.cost,
                 cure=reason.cure,
                 written_in=reason.written_in,
-            )  # fmt: skip
+            )
             for reason in named(factor, self.samples, self.widths, self.averaged, place)
         ]
 

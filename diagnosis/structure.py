@@ -46,7 +46,7 @@ def named(params: Any, namespace: Names | None = None) -> dict[str, Any]:
     found = dict(_leaves(params, "", top=True))
     if isinstance(params, Mapping) or namespace is None:
         return found
-    own = {id(v): n for n, v in reversed(namespace.items()) if isinstance(v, np.ndarray)}
+    own = {id(v): n for n, v in reversed(list(namespace.items())) if isinstance(v, np.ndarray)}
     names = [own.get(id(v), "") for v in found.values()]
     if all(names) and len(set(names)) == len(names):
         return dict(zip(names, found.values(), strict=True))

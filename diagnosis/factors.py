@@ -74,7 +74,7 @@ def split(model: Model, groups: Sequence[Group], state: State) -> list[Explained
     factors = [(W.factors, b.factors if b else None)
                   for W, b in zip(reversed(state.W), reversed(state.b), strict=True)]  # fmt: skip
     scaling = _Scaling(
-        state, [g.samples for g in groups], model.layout.widths, _averaged(model), factors
+        state, [g.samples for g in groups], model.layout.widths, _averaged(model, groups), factors
     )
     penalty_ops = tuple(_penalties(model, state))
     made = []
@@ -154,12 +154,15 @@ class _Scaling:
         ]
 
 
-def _averaged(model: Model) -> bool | None:
-    """Whether the loss is a mean over samples; None where one number of samples is known only."""
+def _averaged(model: Model, groups: Sequence[Group]) -> bool | None:
+    """Whether the loss is a mean over samples; None where that is not known.
+
+    A sum may be a mean with a number of samples written in, so beside one number it is not known.
+    """
     if len(model.factors) < 2:
         return None
     one, other = [factor * m for m, factor in model.factors.items()][:2]
-    return bool(np.allclose(one, other))
+    return True if np.allclose(one, other) else (False if len(groups) > 1 else None)
 
 
 def _penalties(model: Model, state: State) -> Iterator[Op]:

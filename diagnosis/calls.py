@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from diagnosis.structure import again, like_params, named
+
 Array = NDArray[Any]
 # By the kind of a dtype: what makes numbers of it.
 UNFIT: Mapping[str, str] = MappingProxyType({
@@ -34,10 +36,13 @@ class BadResult(Exception):
 
 def like(original: Any, array: Array) -> Any:
     """Return a copy of an array as the kind of object the author has there."""
+    array = np.asarray(array)
     if isinstance(original, np.matrix):
         return np.asmatrix(array.copy())
     if isinstance(original, list | tuple):
         return type(original)(array.tolist())
+    if isinstance(original, np.generic):
+        return array[()]
     if isinstance(original, int | float) and array.ndim == 0:
         return array.item()
     return array.copy()
@@ -112,6 +117,13 @@ def as_grads(value: Any, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Arr
     Raises:
         BadResult: wrong keys, shapes or values.
     """
+    if isinstance(value, list | tuple):
+        msg = (
+            f"`grads` must return a dict with the keys of params; got {_seen(value)}. "
+            f"Write return {{{', '.join(f'{n!r}: d{n}' for n in shapes)}}}; "
+            "python diagnose.py --template shows an adapter."
+        )
+        raise BadResult(msg)
     if not isinstance(value, Mapping):
         msg = f"`grads` must return a dict with the keys of params; got {_seen(value)}."
         raise BadResult(msg)
@@ -133,6 +145,8 @@ def _fit(grad: Array, name: str, shapes: Mapping[str, tuple[int, ...]]) -> Array
     ]:
         return grad.reshape(shape).copy()
     msg = f"`grads['{name}']` must have the shape of params['{name}'], {shape}; got {grad.shape}."
+    if len(shape) > 1 and grad.shape == shape[::-1]:
+        msg = f"{msg[:-1]}: it is transposed. Return its .T if that is all that is different."
     raise BadResult(msg)
 
 
@@ -178,11 +192,13 @@ class Caller:
     """The five names of a subject, called as the author would call them.
 
     Attributes:
-        params, X, Y: as the author keeps them, lists and matrices included.
+        original: params as the author keeps them.
+        params: their arrays by name; these, X and Y are lists or matrices where the author's are.
     """
 
     def __init__(self, namespace: Mapping[str, Any]) -> None:
-        self.params: Mapping[str, Any] = namespace["params"]
+        self.original = namespace["params"]
+        self.params: Mapping[str, Any] = named(self.original, namespace)
         self.X, self.Y = namespace["X"], namespace["Y"]
         self._loss: Callable[..., Any] = namespace["loss"]
         self._grads: Callable[..., Any] = namespace["grads"]
@@ -194,10 +210,15 @@ class Caller:
 
     def arguments(self, point: Point) -> tuple[Any, Any, Any]:
         """Return copies of a point as the author's kinds of objects."""
-        params = {name: like(self.params[name], point.params[name]) for name in self.params}
+        made = {name: like(self.params[name], point.params[name]) for name in self.params}
+        params = again(self.original, iter(made.values()))
         return params, like(self.X, point.X), like(self.Y, point.Y)
 
-    def as_shared(self, point: Point) -> dict[str, Any]:
+    def by_name(self, result: Any) -> Any:
+        """Return gradients or parameters as a dict of names; what is of no such form, as it is."""
+        return like_params(result, self.original, self.params)
+
+    def as_shared(self, point: Point) -> Any:
         """Return copies of params; those that are one array for the author are one again."""
         made: dict[str, Any] = {}
         first: dict[object, str] = {}
@@ -208,7 +229,7 @@ class Caller:
             else:
                 made[name] = like(original, point.params[name])
                 first[key] = name
-        return made
+        return again(self.original, iter(made.values()))
 
     def loss(self, point: Point) -> float:
         """Return the loss, each time with the same random numbers."""
@@ -225,4 +246,4 @@ class Caller:
         """Return the gradients, each time with the same random numbers."""
         self.randomness.put_back()
         with np.errstate(all="ignore"):
-            return as_grads(self._grads(*self.arguments(point)), self._shapes)
+            return as_grads(self.by_name(self._grads(*self.arguments(point))), self._shapes)

@@ -12,15 +12,18 @@ from numpy.random import default_rng
 from diagnosis.answer import Answer
 from diagnosis.calls import Array
 from diagnosis.clipping import only_signs
+from diagnosis.dependence import sentences
 from diagnosis.errors import SubjectFailed
 from diagnosis.evidence import gathered
 from diagnosis.gradient import ArrayCheck, by_model, refuted
 from diagnosis.identify import Identifier
+from diagnosis.matching_labels import with_matching_labels
 from diagnosis.model import Model
 from diagnosis.online import Online, steps_after_each_sample
 from diagnosis.probing import Probes
 from diagnosis.repaired import mended_curves, without_curves
 from diagnosis.sample_counts import with_fewer_samples
+from diagnosis.starts import broadcast_labels, no_numbers
 from diagnosis.state import check_state
 from diagnosis.subject import Subject, given, opened
 from diagnosis.training import check_training
@@ -102,9 +105,27 @@ class _Examination:
         self.answer = Answer(subject.path, samples=max(np.shape(subject.Y), default=0))
 
     def run(self) -> Answer:
+        """Return the answer; where the start or the data are no numbers, what is known besides.
+
+        Raises:
+            SubjectFailed: the functions cannot be used, or all that is wrong are such numbers.
+        """
+        missing = no_numbers(self.subject)
+        try:
+            answer = self._examined()
+        except SubjectFailed as failed:
+            raise SubjectFailed(missing or str(failed)) from failed
+        if missing and answer.kind in ("healthy", "training"):
+            what = " ".join((missing, "At weights of order one your gradient is right."))
+            raise SubjectFailed(what)
+        answer.side_effects += [missing] if missing else []
+        return answer
+
+    def _examined(self) -> Answer:
         subject, answer = self.subject, self.answer
         self._at_the_start()
         self.probes = Probes(subject, self.rng)
+        answer.side_effects += sentences(self.probes.unused)
         self.state = check_state(subject, self.probes)
         answer.side_effects += self.state.effects
         evidence = gathered(subject, self.probes, self.rng)
@@ -158,6 +179,8 @@ class _Examination:
                 self._right_steps(online)
                 return
             answer.kind = "gradient"
+            if self._labels_spread():
+                return
             WrongGradient(self.subject, self.probes, answer, self.evidence, self.fewer).explain()
             size = only_signs(self.evidence.grads)
             if size is not None:
@@ -173,6 +196,28 @@ class _Examination:
         else:
             answer.kind = "healthy"
             check_training(self.subject, answer.model, answer, self.probes)
+
+    def _labels_spread(self) -> bool:
+        """Explain a gradient that is right, or can be explained, for labels of the right shape."""
+        answer, found = self.answer, broadcast_labels(self.subject, self.probes)
+        if found is None or answer.findings:
+            return False
+        try:
+            other = _Examination(with_matching_labels(self.subject)).run()
+        except SubjectFailed:
+            return False
+        if other.kind != "gradient":
+            said = f"{found.evidence} For the loss it then is, your gradient is right."
+        elif all(f.defect != "unexplained" for f in other.findings):
+            said = f"{found.evidence} What else is wrong is wrong with that, too."
+            answer.findings = list(other.findings)
+        else:
+            return False
+        arrays = tuple(name for name, check in answer.checks.items() if not check.ok)
+        error = max(answer.checks[name].error for name in arrays)
+        answer.findings.insert(0, replace(found, arrays=arrays, error=error, evidence=said))
+        answer.model, answer.samples = other.model, other.samples
+        return True
 
     def _online(self) -> Online | None:
         """Return how single right steps, one after the other, are what `grads` returns."""

@@ -74,7 +74,7 @@ def split(model: Model, groups: Sequence[Group], state: State) -> list[Explained
     factors = [(W.factors, b.factors if b else None)
                   for W, b in zip(reversed(state.W), reversed(state.b), strict=True)]  # fmt: skip
     scaling = _Scaling(
-        state, [g.samples for g in groups], model.layout.widths, _averaged(groups), factors
+        state, [g.samples for g in groups], model.layout.widths, _averaged(model, groups), factors
     )
     penalty_ops = tuple(_penalties(model, state))
     made = []
@@ -141,7 +141,15 @@ class _Scaling:
         if is_one(factor):
             return []
         return [
-            Op(reason.word, k, place, reason.note, reason.cost, cure=reason.cure)
+            Op(
+                reason.word,
+                k,
+                place,
+                reason.note,
+                reason.cost,
+                cure=reason.cure,
+                written_in=reason.written_in,
+            )
             for reason in named(
                 factor,
                 self.samples,
@@ -153,12 +161,15 @@ class _Scaling:
         ]
 
 
-def _averaged(groups: Sequence[Group]) -> bool | None:
-    """Whether the loss is a mean over samples; None where there is one number of samples only."""
-    if len(groups) < 2:
+def _averaged(model: Model, groups: Sequence[Group]) -> bool | None:
+    """Whether the loss is a mean over samples; None where that is not known.
+
+    A sum may be a mean with a number of samples written in, so beside one number it is not known.
+    """
+    if len(model.factors) < 2:
         return None
-    one, other = (group.factor * group.samples for group in groups[:2])
-    return bool(np.allclose(one, other))
+    one, other = [factor * m for m, factor in model.factors.items()][:2]
+    return True if np.allclose(one, other) else (False if len(groups) > 1 else None)
 
 
 def _penalties(model: Model, state: State) -> Iterator[Op]:

@@ -9,13 +9,17 @@ import numpy as np
 
 from diagnosis import starts
 from diagnosis.answer import Answer, Finding
+from diagnosis.calls import Point
 from diagnosis.errors import SubjectFailed
+from diagnosis.model import read
 from diagnosis.trials import SECONDS, Case, Run, any_start_better, fresh_starts, worse
 
 RATES = ("lr", "learning_rate", "alpha", "eta", "rate", "step_size", "learn_rate", "learningrate",
          "step", "pace", "LR", "ALPHA", "ETA", "LEARNING_RATE", "lrate", "a", "speed")  # fmt: skip
 COUNTS = ("steps", "epochs", "iterations", "n_iter", "num_iterations", "n", "iters", "n_steps",
           "num_steps", "n_epochs", "num_epochs", "max_iter", "STEPS", "EPOCHS")  # fmt: skip
+CLIP = 1e-12
+SLOWER = (1.0, 0.1, 0.01)
 SMALL, LARGE = 0.15, 4.0
 WIDE, UNEVEN = 15.0, 30.0
 
@@ -49,19 +53,32 @@ def log_of_zero(note: str) -> Finding:
 
 
 def _log(case: Case) -> tuple[Finding, Run | None] | None:
-    """The loss is not finite although the parameters are, and of moderate size."""
+    """The loss is not finite although the parameters are, and with the outputs clipped it works."""
     if case.run.finite or not all(np.isfinite(p).all() for p in case.run.params.values()):
         return None
-    if max(float(np.abs(p).max()) for p in case.run.params.values()) > 1e6:
+    mended = _clipped(case)
+    if mended is None or not worse(case, mended):
         return None
     bad = (
         int(np.argmin(np.isfinite(case.run.curve)))
         if not np.isfinite(case.run.curve).all()
         else len(case.run.curve)
     )
-    return log_of_zero(
-        f"At step {bad} the loss stops being a number while all parameters are finite."
-    ), None
+    note = f"At step {bad} the loss stops being a number while all parameters are finite."
+    found = log_of_zero(f"{note} With the outputs clipped it ends at {mended.final:.3g}.")
+    return found, mended
+
+
+def _clipped(case: Case) -> Run | None:
+    """Return the author's training with the loss of clipped outputs: the steps are the same."""
+    model = case.model
+    if model is None or "cross" not in model.loss_name:
+        return None
+    batch = read(model.layout, [Point(case.run.params, case.subject.X, case.subject.Y)])
+    a = np.clip(model.forward(batch)[0][-1], CLIP, 1 - CLIP)
+    final = float(np.sum(model.core(a, batch.Y) * model.factors[batch.samples]))
+    known = case.run.curve[np.isfinite(case.run.curve)]
+    return Run(final, np.append(known, final), case.run.params)
 
 
 def _rate(case: Case) -> tuple[str, str, float] | None:
@@ -87,8 +104,16 @@ def _step(case: Case) -> tuple[Finding, Run | None] | None:
         return None
     first = case.train(**_one_step(case)) if _one_step(case) else None
     wrong = first is not None and _uphill(case, first)
-    plain = _descended(case, rate[2])
-    if not worse(case, plain) and not (wrong and plain is not None):
+    # Up the gradient, a rate may be too large besides; it is not tried with that sign.
+    plain = next(
+        (
+            run
+            for times in (SLOWER if wrong else SLOWER[:1])
+            if worse(case, run := _descended(case, times * rate[2]))
+        ),
+        None,
+    )
+    if plain is None:
         return None
     note = (
         "The first step goes up the gradient."

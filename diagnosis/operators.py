@@ -30,6 +30,7 @@ class Op:
         free: whether a factor of two belongs to it.
         also: a second mistake in the same product.
         cure: what mends this one, where the word's own cure leaves a choice.
+        written_in: whether it shows with another number of samples than the author's only.
     """
 
     word: str
@@ -40,6 +41,7 @@ class Op:
     free: bool = False
     also: Op | None = None
     cure: str = ""
+    written_in: bool = False
 
 
 Arrays = list[Array]

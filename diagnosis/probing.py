@@ -8,6 +8,7 @@ import numpy as np
 from numpy.random import Generator
 
 from diagnosis.calls import Array, Point
+from diagnosis.dependence import unused
 from diagnosis.subject import Subject
 
 BIAS = 0.45
@@ -35,14 +36,16 @@ class Probes:
     """Points of a subject: what data it takes, and what may vary.
 
     Attributes:
-        free_inputs: whether other inputs can be put in, and change the loss.
-        samples_axis: the axis of X and of Y along which samples lie; None where unknown.
-        fewer: a number of samples smaller than the author's that the subject takes; None if none.
+        unused: which of X and Y each function ignores: "loss", "grads" -> names.
+        free_inputs: whether other inputs can be put in, and change the loss and the gradient.
+        own_data: whether what is right holds for the author's X and Y only.
     """
 
     def __init__(self, subject: Subject, rng: Generator) -> None:
         self.subject, self.rng = subject, rng
-        self.free_inputs = self._takes_inputs()
+        self.unused = unused(subject, lambda other: random_params(subject.params, other))
+        self.own_data = any("X" in names for names in self.unused.values())
+        self.free_inputs = self._takes_inputs() and not self.own_data
 
     def _takes_inputs(self) -> bool:
         point = self.point(inputs=False)

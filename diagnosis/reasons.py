@@ -31,12 +31,17 @@ def is_one(factor: Factor) -> bool:
 
 
 class Reason(NamedTuple):
-    """Why an array or a delta has a factor: the word, what is done, the cost, and the cure."""
+    """Why an array or a delta has a factor: the word, what is done, the cost, and the cure.
+
+    `written_in` is set where the factor is 1 with the author's number of samples: a number written
+    into the program, which is right for the author's data.
+    """
 
     word: str
     note: str
     cost: float
     cure: str = ""
+    written_in: bool = False
 
 
 def named(
@@ -64,6 +69,10 @@ def named(
         if is_one(factor):
             return
     m = [float(s) for s in samples]
+    if len(m) > 1 and is_one(factor[:1]):
+        note = f"made for {samples[0]} samples, whatever number it is handed"
+        yield Reason("wrong_batch_size", note, _cost(place), written_in=True)
+        return
     found = (
         _m_or_two(factor, m, averaged, place)
         or _a_divisor(factor, m, widths, place)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from diagnosis.answer import Answer, Finding
 from diagnosis.model import Model
+from diagnosis.repaired import RATES, TRIAL
 
 WIDTH = 96
 FEW = 4
@@ -105,7 +106,12 @@ def ends(answer: Answer) -> str:
     if curves is None or curves.author is None or curves.mended is None:
         return ""
     steps = max(len(curves.author), 1) - 1
-    rate = f" In both, plain steps of {curves.lr:.3g}." if curves.lr else ""
+    rate = (
+        f" In both, plain steps of {curves.lr:.3g}, the rate of {len(RATES)} tried at which the "
+        f"right gradient gets furthest in {TRIAL} steps."
+        if curves.lr
+        else ""
+    )
     return (
         f"Mended, your program reaches a loss of {curves.mended[-1]:.3g} after {steps} steps; "
         f"as it is, {_number(float(curves.author[-1]))}.{rate}"

@@ -21,12 +21,32 @@ RANGES = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "re
 SILENT_AT_ZERO = ("relu", "leaky_relu(0)", "relu6")
 
 
+def no_numbers(subject: Subject) -> str:
+    """Say which of the arrays handed over hold NaN or infinity, and what to do; empty if none."""
+    arrays = {f"params['{name}']": a for name, a in subject.params.items()}
+    cures = dict.fromkeys(arrays, "Hand over the starting weights, from before any training.")
+    for name in ("X", "Y"):
+        arrays[name] = getattr(subject, name)
+        cures[name] = "Drop these samples or fill them in: one such number spoils every loss."
+    said, todo = [], []
+    for name, array in arrays.items():
+        a = np.asarray(array, float)
+        bad = int(np.count_nonzero(~np.isfinite(a)))
+        if bad:
+            said.append(f"{name} ({bad} of {a.size} entries)")
+            todo.append(cures[name])
+    if not said:
+        return ""
+    what = " ".join(dict.fromkeys(todo))
+    return f"`params`, `X` and `Y` must be finite; got NaN or infinity in {', '.join(said)}. {what}"
+
+
 def broadcast_labels(subject: Subject, probes: Probes) -> Finding | None:
     """Find labels that are compared with every output: their order does not matter then."""
     Y = np.asarray(subject.Y)
-    if Y.size < 3 or Y.ndim > 2 or (Y.ndim == 2 and 1 not in Y.shape) or np.ptp(Y) == 0:
+    if Y.size < 3 or Y.ndim > 2 or (Y.ndim == 2 and 1 not in Y.shape) or np.all(Y.flat[0] == Y):
         return None
-    if Y.size not in np.shape(subject.X):
+    if Y.size not in np.shape(subject.X) or "Y" in probes.unused["loss"]:
         return None
     points = [probes.point() for _ in range(3)]
     turned = [p._replace(Y=np.roll(Y.reshape(-1), 1).reshape(Y.shape)) for p in points]

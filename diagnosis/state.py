@@ -74,9 +74,14 @@ def check_state(subject: Subject, probes: Probes) -> State:
         told = subject.ask("purity", **subject.start._asdict(), other=_start_moved(subject))
     except CallFailed as failed:
         state.effects.append(f"A second call fails. {failed}")
-        told = {"effects": [], "dtypes": {}, "stateful": False, "random": False}
+        told = {"effects": [], "dtypes": {}, "stateful": False, "random": False, "drawn": False}
     state.effects += [*told["effects"]]
     state.dtypes, state.random = told["dtypes"], told["random"]
+    if told["drawn"] and not state.random:
+        state.effects.append(
+            "grads draws random numbers and loss does not: with samples drawn at random it is the "
+            "gradient of those alone. Let it take all that X holds"
+        )
     if told["stateful"]:
         state.effects.append("loss returns another number after it was called elsewhere")
     _in_turn(subject, one, two, state)
@@ -88,7 +93,7 @@ def check_state(subject: Subject, probes: Probes) -> State:
 
 
 def _start_moved(subject: Subject) -> dict[str, object]:
-    params = {n: np.asarray(a, float) * 1.1 + 0.01 for n, a in subject.params.items()}
+    params = {n: np.asarray(np.asarray(a, float) * 1.1 + 0.01) for n, a in subject.params.items()}
     return Point(params, subject.X, subject.Y)._asdict()
 
 

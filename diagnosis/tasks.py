@@ -14,6 +14,7 @@ import numpy as np
 
 from diagnosis.calls import Array, BadResult, Caller, Point, as_array, memory_of
 from diagnosis.differences import direction_of, roughness, slope
+from diagnosis.structure import named
 from diagnosis.tracing import trace
 
 NUMBERS = (int, float, np.integer, np.floating)
@@ -35,9 +36,9 @@ def describe(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:  # n
     """Return params, X and Y as arrays, and what else the module has."""
     if unfilled := _unfilled(caller):
         raise BadResult(unfilled)
-    if not isinstance(caller.params, Mapping) or not caller.params:
+    if not isinstance(caller.original, Mapping | list | tuple) or not caller.params:
         msg = "`params` must be a dict of name -> array with at least one array; got "
-        raise BadResult(msg + (f"{type(caller.params).__name__}." if caller.params else "none."))
+        raise BadResult(msg + (f"{type(caller.original).__name__}." if caller.params else "none."))
     return {
         "params": {str(n): as_array(v, f"params['{n}']") for n, v in caller.params.items()},
         "X": as_array(caller.X, "X"),
@@ -142,12 +143,14 @@ def purity(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
             function(*arguments)
             changed += [f"{what} writes into {name}" for name in _differences(arguments, point)]
         arguments = caller.arguments(point)
-        result = caller._grads(*arguments)
+        caller.randomness.put_back()
+        result = caller.by_name(caller._grads(*arguments))
+        drawn = caller.randomness.drawn()
         kept = {n: np.array(v) for n, v in result.items()} if isinstance(result, Mapping) else {}
         aliases = [
             f"grads['{n}'] is the memory of params['{p}']"
             for n in kept
-            for p, array in arguments[0].items()
+            for p, array in zip(caller.params, _arrays(arguments[0]), strict=True)
             if isinstance(array, np.ndarray)
             and isinstance(result[n], np.ndarray)
             and np.shares_memory(array, result[n])
@@ -159,11 +162,13 @@ def purity(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
         for n, v in kept.items()
         if not np.array_equal(v, np.asarray(result[n]), equal_nan=v.dtype.kind == "f")
     ]
+    caller.randomness.put_back()
     first = caller.loss(point)
     random = caller.randomness.drawn()
     caller.loss(other)
     return {
         "random": random,
+        "drawn": drawn,
         "effects": [*changed, *aliases, *later, *shapes],
         "dtypes": {n: str(np.asarray(v).dtype) for n, v in kept.items()},
         "stateful": bool(caller.loss(point) != first and first == first),
@@ -182,10 +187,23 @@ def _spreading(grads: Mapping[str, Any], params: Mapping[str, Any]) -> Iterator[
             )
 
 
+def _arrays(params: Any) -> list[Any]:
+    return list(named(params).values())
+
+
 def _differences(arguments: tuple[Any, Any, Any], point: Point) -> list[str]:
-    pairs = {f"params['{n}']": (arguments[0][n], point.params[n]) for n in point.params}
+    held = dict(zip(point.params, _arrays(arguments[0]), strict=True))
+    pairs = {f"params['{n}']": (held[n], point.params[n]) for n in point.params}
     pairs |= {"X": (arguments[1], point.X), "Y": (arguments[2], point.Y)}
-    return [name for name, (now, was) in pairs.items() if not np.array_equal(now, was)]
+    return [name for name, (now, was) in pairs.items() if not _equal(now, was)]
+
+
+def _equal(now: Any, was: Array) -> bool:
+    """Whether nothing changed; what is no number, and stays so, did not."""
+    one, other = np.asarray(now), np.asarray(was)
+    if one.shape != other.shape:
+        return False
+    return bool(np.all((one == other) | ((one != one) & (other != other))))
 
 
 def train(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
@@ -206,7 +224,7 @@ def train(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
     if not (isinstance(result, tuple | list) and len(result) == 2):
         msg = "`train` must return (params, losses); got something else."
         raise BadResult(msg)
-    ended, curve = result
+    ended, curve = caller.by_name(result[0]), result[1]
     curve = np.array([np.asarray(value, float).reshape(-1)[0] for value in curve], float)
     return {
         "params": {str(n): as_array(v, f"params['{n}']").astype(float) for n, v in ended.items()},

@@ -30,6 +30,12 @@ def check_training(subject: Subject, model: Model | None, answer: Answer, probes
         found = [log_of_zero(f"At the start the loss is {start}.")]
     if not found and case is not None and fails(case):
         found = list(first_that_helps(case, answer))
+        if not found:
+            answer.notes.append(
+                f"training ends at a loss of {case.run.final:.3g}, no better than an output that "
+                "ignores the input, and nothing tried mends it: neither plain steps, other rates, "
+                "scaled inputs nor other initial weights"
+            )
     if found:
         answer.kind = "training"
         answer.findings += found

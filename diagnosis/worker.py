@@ -148,9 +148,12 @@ def _prepare(settings: Mapping[str, Any]) -> tuple[Any, dict[str, str] | None]:
         for name in ("loss", "grads"):
             if not callable(namespace[name]):
                 return None, {"error": f"`{name}` must be a function of (params, X, Y)."}
-        if not isinstance(namespace["params"], Mapping):
+        if not isinstance(namespace["params"], Mapping | list | tuple):
             kind = type(namespace["params"]).__name__
-            return None, {"error": f"`params` must be a dict of name -> array; got {kind}."}
+            return None, {
+                "error": f"`params` must be a dict of name -> array; got {kind}. Write params = "
+                '{"W1": W1, "b1": b1} and so on; python diagnose.py --template shows an adapter.'
+            }
         return Caller(namespace), None
     except BaseException as error:
         return None, _failure("while it was loaded", error, settings["path"])

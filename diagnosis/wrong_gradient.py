@@ -86,13 +86,21 @@ class WrongGradient:
             steps = "weights_updated_before_backprop"
             if single and not single[0][0].state.lost and steps in single[0][0].words:
                 return single
-        if explained and len(used) > 1 and "unexplained" in explained[0].words:
+        if explained and len(used) > 1 and _of_no_meaning(explained[0]):
             # A number of samples written into the loss, or into grads, makes factors of no meaning
             # with fewer samples. With the author's number they may have one.
             own = _explanations(model, used[:1], exact)
-            if own and "unexplained" not in own[0].words:
+            if own and (_written_in(explained[0]) or "unexplained" not in own[0].words):
+                self._note_count(explained[0], used[0].samples)
                 return own, used[:1]
         return explained, used
+
+    def _note_count(self, explained: Explained, samples: int) -> None:
+        if _written_in(explained):
+            self.answer.notes.append(
+                f"a number of samples, {samples}, is written into the program: right for your X, "
+                "and for no other number"
+            )
 
     def _one_at_a_time(self, model: Model, exact: float) -> Found | None:
         """Explain single samples, for programs that step after each."""
@@ -120,6 +128,15 @@ class WrongGradient:
             "the loss is none of those known; its derivative at the output was measured"
         )
         return True
+
+
+def _written_in(explained: Explained) -> bool:
+    """Whether part of it shows with another number of samples than the author's only."""
+    return any(op.written_in for op in explained.ops)
+
+
+def _of_no_meaning(explained: Explained) -> bool:
+    return _written_in(explained) or "unexplained" in explained.words
 
 
 def _explanations(model: Model, used: Sequence[Group], exact: float) -> list[Explained]:

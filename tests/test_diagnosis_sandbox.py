@@ -53,7 +53,7 @@ REFUSED = {
     ),
     "returns wrong shapes": (
         "def grads(p, X, Y): return dict(W=p['W'].T, b=p['b'])",
-        "`grads['W']` must have the shape of params['W'], (3, 2); got (2, 3).",
+        "`grads['W']` must have the shape of params['W'], (3, 2); got (2, 3): it is transposed.",
     ),
     "returns None for gradients": ("def grads(p, X, Y): pass", "got None."),
     "returns None for a gradient": (

@@ -498,10 +498,11 @@ def start(net):
 def data(net):
     n, k, m = net.widths[0], net.widths[-1], net.samples
     lines = [f"X = rng.randn({m}, {n})"]
+    labels = ("float", "bool", "int")[net.seed % 3]
     if net.output == "softmax":
-        lines.append(f"Y = np.eye({k})[rng.randint(0, {k}, {m})]")
+        lines.append(f"Y = np.eye({k}, dtype={labels})[rng.randint(0, {k}, {m})]")
     elif net.loss == "binary_cross_entropy":
-        lines.append(f"Y = (rng.rand({m}, {k}) > 0.5).astype(float)")
+        lines.append(f"Y = (rng.rand({m}, {k}) > 0.5).astype({labels})")
     elif net.output == "sigmoid":
         lines.append(f"Y = rng.rand({m}, {k})")
     elif net.output == "tanh":

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+# Two processes run tests at a time; threads of both for one product would wait for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

@@ -249,7 +249,10 @@ def in_a_list(made, taken, slope="(1 - h * h)"):
     )
 
 
-@pytest.mark.parametrize("kind", LISTS)
+@pytest.mark.parametrize(
+    "kind",
+    [k if k in ("list", "dict") else pytest.param(k, marks=pytest.mark.campaign) for k in LISTS],
+)
 def test_params_and_gradients_may_be_lists(kind, tmp_path):
     made, taken, names = LISTS[kind]
     path = tmp_path / "net.py"

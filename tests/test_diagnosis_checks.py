@@ -95,9 +95,11 @@ def test_a_wrong_gradient_is_called_wrong_whatever_the_size_of_the_loss(more, wr
 @pytest.mark.parametrize(
     "more",
     [
-        pytest.param(scaled("1e200 * L", each("1e200 * v")), id="huge loss"),
+        pytest.param(
+            scaled("1e200 * L", each("1e200 * v")), id="huge loss", marks=pytest.mark.campaign
+        ),
         pytest.param(scaled("1e-12 * L", each("1e-12 * v")), id="tiny loss"),
-        pytest.param(scaled("1e6 + L", "g"), id="loss with an offset"),
+        pytest.param(scaled("1e6 + L", "g"), id="loss with an offset", marks=pytest.mark.campaign),
         pytest.param(FLOAT32.replace("MORE", "0"), id="float32"),
         pytest.param("\nY = 1e9 * rng.random((1, 60))" + REGRESSION, id="targets of 1e9"),
         pytest.param("\nY = 3e8 * rng.standard_normal((1, 60))" + REGRESSION, id="of both signs"),

@@ -53,7 +53,7 @@ def test_a_refusal_keeps_its_status_where_nobody_reads_it(tmp_path):
     assert unread("report.py nosuch", tmp_path, errors_too=True) == (2, None)
 
 
-@pytest.mark.parametrize("errors_too", [False, True])
+@pytest.mark.parametrize("errors_too", [pytest.param(False, marks=pytest.mark.campaign), True])
 def test_a_sweep_whose_output_is_not_read_is_trained_and_reported(errors_too, tmp_path):
     line = "train.py -m activation=relu,tanh data=xor epochs=5 replicates=2 name=unread"
     assert unread(line, tmp_path, errors_too=errors_too)[0] == 0

@@ -89,8 +89,8 @@ QUICK = [
     "sqrtmis",
     "targets",
 ]
-# Those that keep something between calls, or warn, need a process of their own.
-APART = ("reset", "momentum", "matrix")
+# Those that keep something between calls, draw from numpy.random, or warn: in their own process.
+APART = ("reset", "momentum", "matrix", "dropout_bad")
 
 
 @pytest.mark.parametrize(

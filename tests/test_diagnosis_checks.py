@@ -102,6 +102,7 @@ def test_a_wrong_gradient_is_called_wrong_whatever_the_size_of_the_loss(more, wr
         pytest.param(scaled("1e6 + L", "g"), id="loss with an offset", marks=pytest.mark.campaign),
         pytest.param(FLOAT32.replace("MORE", "0"), id="float32"),
         pytest.param("\nY = 1e9 * rng.random((1, 60))" + REGRESSION, id="targets of 1e9"),
+        pytest.param("\nY = 1.7e9 + 1e7 * rng.random((1, 60))" + REGRESSION, id="times"),
         pytest.param("\nY = 3e8 * rng.standard_normal((1, 60))" + REGRESSION, id="of both signs"),
     ],
 )

@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bpcore import buffers
+
 Array = NDArray[Any]
 Formula = Callable[[Array, Array], None]
 
@@ -61,12 +63,13 @@ class Activation:
 @lru_cache(maxsize=64)
 def _zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """Zeros to compare with: against a scalar, `np.maximum` takes two to three times as long."""
-    zeros = np.zeros(shape, dtype)
-    zeros.flags.writeable = False
-    return zeros
+    compared = buffers.zeros(shape, dtype)
+    compared.flags.writeable = False
+    return compared
 
 
-def _zeros_like(v: Array) -> Array:
+def zeros_like(v: Array) -> Array:
+    """Return zeros of the shape and dtype of `v`, to be read only."""
     return _zeros(v.shape, v.dtype)
 
 
@@ -82,12 +85,12 @@ def ones(v: Array, out: Array) -> None:  # noqa: ARG001 - the slope of the ident
 
 def relu(z: Array, out: Array) -> None:
     """`f(z) = max(z, 0)`. Nair & Hinton, "Rectified linear units improve RBMs", ICML 2010."""
-    np.maximum(z, _zeros_like(z), out=out)
+    np.maximum(z, zeros_like(z), out=out)
 
 
 def positive(v: Array, out: Array) -> None:
     """`1 if v > 0 else 0`: ReLU's slope in either form, with 0 at the kink as is usual."""
-    np.greater(v, _zeros_like(v), out=out, casting="unsafe")
+    np.greater(v, zeros_like(v), out=out, casting="unsafe")
 
 
 def positive_bits(a: Array, out: Array) -> None:
@@ -127,20 +130,20 @@ def floored_relu_slope(v: Array, out: Array) -> None:
 
 def elu(z: Array, out: Array) -> None:
     """`f(z) = z if z > 0 else e^z - 1`. Clevert et al., ICLR 2016, eq. 14 with alpha = 1."""
-    np.minimum(z, _zeros_like(z), out=out)
+    np.minimum(z, zeros_like(z), out=out)
     np.expm1(out, out=out)
-    out += np.maximum(z, _zeros_like(z))
+    out += np.maximum(z, zeros_like(z))
 
 
 def elu_slope_at_z(z: Array, out: Array) -> None:
     """`f'(z) = 1 if z > 0 else e^z`."""
-    np.minimum(z, _zeros_like(z), out=out)
+    np.minimum(z, zeros_like(z), out=out)
     np.exp(out, out=out)
 
 
 def elu_slope_at_a(a: Array, out: Array) -> None:
     """`f' = 1 if a > 0 else a + 1`."""
-    np.minimum(a, _zeros_like(a), out=out)
+    np.minimum(a, zeros_like(a), out=out)
     out += 1.0
 
 
@@ -171,7 +174,7 @@ def softplus(z: Array, out: Array) -> None:
     np.negative(out, out=out)
     np.exp(out, out=out)
     np.log1p(out, out=out)
-    out += np.maximum(z, _zeros_like(z))
+    out += np.maximum(z, zeros_like(z))
 
 
 def softplus_slope_at_a(a: Array, out: Array) -> None:

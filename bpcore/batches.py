@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bpcore.activations import Array
+from bpcore.buffers import copy, zeros
 from bpcore.start import ORDER, stream
 
 if TYPE_CHECKING:
@@ -20,14 +21,23 @@ def with_ones(X: Array, spec: StackSpec) -> Array:
     return np.concatenate(rows).astype(spec.dtype, order="C")
 
 
+# The product for dW is faster over whole rows of the transposed inputs, if these are long.
+LONG_ROW = 32
+
+
+def _transposed(X: Array, laid_out: Array) -> Array:
+    """Return `(., m, n)`: `laid_out`, or a view of X `(., n, m)` where its rows are short."""
+    return laid_out if X.shape[1] >= LONG_ROW else X.transpose(0, 2, 1)
+
+
 class FullBatch:
     """One step an epoch, on all data in the data's order; shared by all runs."""
 
     def __init__(self, spec: StackSpec, data: Data) -> None:
-        X = with_ones(data.X, spec)
-        # Transposed and laid out anew: the product for dW1 is faster over whole rows.
-        self.arrays = (X[None], X.T.copy()[None], data.Y.astype(spec.dtype, order="C")[None])
-        self.sizes = [X.shape[1]]
+        X = copy(with_ones(data.X, spec)[None])
+        X_T = _transposed(X, copy(X.transpose(0, 2, 1)))
+        self.arrays = (X, X_T, copy(data.Y.astype(spec.dtype)[None]))
+        self.sizes = [X.shape[2]]
 
     def shuffle(self) -> None:
         """Do nothing: there is only one order."""
@@ -50,8 +60,8 @@ class MiniBatches:
 
     def __init__(self, spec: StackSpec, runs: Sequence[RunSpec], data: Data, batch: int) -> None:
         # One sample a row: gathering then copies whole rows.
-        self.X = with_ones(data.X, spec).T.copy()
-        self.Y = data.Y.T.astype(spec.dtype, order="C")
+        self.X = copy(with_ones(data.X, spec).T)
+        self.Y = copy(data.Y.T.astype(spec.dtype))
         m = len(self.X)
         self.sizes = [min(batch, m - at) for at in range(0, m, batch)]
         pairs = list(dict.fromkeys((run.seed, run.replicate) for run in runs))
@@ -88,13 +98,13 @@ class MiniBatches:
         # A copy costs less than a product with a transposed view of large inputs.
         np.copyto(X, rows_X.transpose(0, 2, 1))
         np.copyto(Y, rows_Y.transpose(0, 2, 1))
-        return X, rows_X, Y
+        return X, _transposed(X, rows_X), Y
 
     def _buffers(self, size: int) -> tuple[Array, ...]:
         if size not in self.buffers:
             R, n, k = len(self.order), self.X.shape[1], self.Y.shape[1]
             shapes = ((R, size, n), (R, size, k), (R, n, size), (R, k, size))
-            self.buffers[size] = tuple(np.empty(shape, self.X.dtype) for shape in shapes)
+            self.buffers[size] = tuple(zeros(shape, self.X.dtype) for shape in shapes)
         return self.buffers[size]
 
 

@@ -34,11 +34,6 @@ def softmax(z: Array, out: Array) -> None:
     out /= np.add.reduce(out, axis=1, keepdims=True)
 
 
-def _log_softmax(z: Array) -> Array:
-    shifted = z - np.max(z, axis=1, keepdims=True)
-    return np.asarray(shifted - np.log(np.sum(np.exp(shifted), axis=1, keepdims=True)))
-
-
 def _sum_over_samples(layer: Layer, terms: Array, out: Array) -> None:
     """Reduce `(R, n_out, m)` terms to the loss of each run."""
     np.sum(terms.reshape(len(terms), -1), axis=1, out=out)
@@ -84,8 +79,16 @@ def squared_softmax_delta(layer: Layer, out: Array) -> None:
 
 def binary_cross_entropy_sigmoid(layer: Layer, out: Array) -> None:
     """`L = max(z, 0) - y z + log(1 + e^-|z|)`, which is the definition with `a = sigmoid(z)`."""
-    z, y = layer.z, layer.targets
-    _sum_over_samples(layer, np.maximum(z, 0) - y * z + np.log1p(np.exp(-np.abs(z))), out)
+    z, y, small = layer.z, layer.targets, layer.scratch
+    np.abs(z, out=small)
+    np.negative(small, out=small)
+    np.exp(small, out=small)
+    np.log1p(small, out=small)
+    # The large terms first: where they cancel, the small one is all that is left.
+    terms = np.maximum(z, activations.zeros_like(z))
+    terms -= y * z
+    terms += small
+    _sum_over_samples(layer, terms, out)
 
 
 def binary_cross_entropy_softmax(layer: Layer, out: Array) -> None:
@@ -127,8 +130,17 @@ def binary_softmax_delta(layer: Layer, out: Array) -> None:
 
 
 def softmax_cross_entropy(layer: Layer, out: Array) -> None:
-    """`L = -sum_k y_k log softmax(z)_k`."""
-    _sum_over_samples(layer, -layer.targets * _log_softmax(layer.z), out)
+    """`L = log(sum_k e^(z_k - t)) sum_k y_k - sum_k y_k (z_k - t)`, with t the largest z.
+
+    This is `-sum_k y_k log softmax(z)_k`; neither term is negative, so nothing cancels.
+    """
+    z, y, shifted = layer.z, layer.targets, layer.scratch
+    np.subtract(z, np.maximum.reduce(z, axis=1, keepdims=True), out=shifted)
+    below = np.vecdot(shifted.reshape(len(z), -1), y.reshape(len(y), -1))
+    np.exp(shifted, out=shifted)
+    logs = np.log(np.add.reduce(shifted, axis=1))
+    np.subtract(np.vecdot(logs, np.add.reduce(y, axis=1)), below, out=out)
+    out *= layer.share
 
 
 def softmax_delta(layer: Layer, out: Array) -> None:

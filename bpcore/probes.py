@@ -64,13 +64,15 @@ class Accuracy:
     def add(self, network: Network) -> None:
         """Count the right ones among these columns."""
         a, y = network.top.a, network.top.targets
-        if a.shape[1] == 1:
-            right = (a[:, 0] > self.midpoint) == (y[:, 0] > self.midpoint)
-        else:
-            right = _largest(a) == _largest(y)
         # NaN is no class, though comparing and ordering give it one.
         sense = np.isfinite(np.add.reduce(a, axis=(1, 2)))
-        self.right += np.where(sense, np.count_nonzero(right, axis=1), np.nan)
+        if a.shape[1] == 1:
+            right = (a > self.midpoint) == (y > self.midpoint)
+        else:
+            right = _largest(a) & _largest(y)
+        # Row by row: counting along an axis takes ten times as long.
+        counts = np.array([np.count_nonzero(run) for run in right])
+        self.right += np.where(sense, counts, np.nan)
         self.samples += network.samples
 
     def result(self) -> Array:
@@ -79,8 +81,16 @@ class Accuracy:
 
 
 def _largest(units: Array) -> Array:
-    """Index of the largest unit of `(R, n, m)`; along the last axis, which is the fast one."""
-    return np.asarray(np.argmax(np.ascontiguousarray(units.transpose(0, 2, 1)), axis=2))
+    """Say of each unit of `(R, n, m)` whether it is the largest of its column, the first of equals.
+
+    Comparing with the largest takes a fifth of the time that ordering takes, and is enough where
+    there are neither ties nor NaN.
+    """
+    at_top = units == np.maximum.reduce(units, axis=1, keepdims=True)
+    if (np.add.reduce(at_top.view(np.uint8), axis=1, dtype=np.uint16) == 1).all():
+        return np.asarray(at_top)
+    first = np.argmax(units, axis=1, keepdims=True)
+    return np.asarray(np.arange(units.shape[1])[:, None] == first)
 
 
 class Moments:
@@ -163,17 +173,18 @@ class ActivationMoments:
 class DeadFraction:
     """Share of units of each layer whose activation is exactly 0 on all training samples."""
 
+    # Nearly every unit that speaks at all does so within its first samples.
+    HEAD = 16
+
     def __init__(self, spec: StackSpec, runs: int) -> None:
         self.silent = [np.ones((runs, n), bool) for n in spec.sizes[1:]]
-        self.signed = not {spec.activation, spec.output} <= NEVER_NEGATIVE
 
     def add(self, network: Network) -> None:
         """Strike out the units that speak on one of these columns (NaN speaks)."""
         for silent, layer in zip(self.silent, network.layers, strict=True):
             a = layer.a_units
-            silent &= np.maximum.reduce(a, axis=2) == 0
-            if silent.any() and self.signed:
-                silent &= np.minimum.reduce(a, axis=2) == 0
+            silent &= (a[:, :, : self.HEAD] == 0).all(axis=2)
+            silent[silent] = (a[silent] == 0).all(axis=1)
 
     def result(self) -> Array:
         """Return `(R, L)`."""
@@ -285,5 +296,4 @@ PROBES: Mapping[str, Probe] = MappingProxyType(
         ),
     }
 )
-NEVER_NEGATIVE = {"relu", "sigmoid", "softmax", "softplus"}
 SCALARS = ("loss", "accuracy", "loss_test", "accuracy_test")

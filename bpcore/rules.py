@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bpcore.activations import Activation, Array
+from bpcore.buffers import zeros
 
 if TYPE_CHECKING:
     from bpcore.stack import Layer
@@ -76,8 +77,8 @@ def propagate_one_unit() -> Rule:
     def rule(layer: Layer, out: Array) -> None:
         if not pairs:
             R, n_in, _ = layer.W_T.shape
-            pairs.append(np.zeros((R, n_in, 2), out.dtype))
-            pairs.append(np.zeros((R, 2, layer.samples), out.dtype))
+            pairs.append(zeros((R, n_in, 2), out.dtype))
+            pairs.append(zeros((R, 2, layer.samples), out.dtype))
         pairs[0][:, :, :1] = layer.W_T
         pairs[1][:, :1] = layer.delta_units
         np.matmul(pairs[0], pairs[1], out=out)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bpcore.activations import ACTIVATIONS, Array
+from bpcore.buffers import zeros
 from bpcore.defects import apply_defects
 from bpcore.losses import output_rules
 from bpcore.rules import Rules, backward_below, healthy
@@ -129,7 +130,7 @@ class Network:
         spec, R, m = self.spec, len(self.grads), self.samples
         arrays = (self.parameters.flat, self.grads, self.parameters.rates)
         cuts = [views(array, spec.sizes, bias=spec.bias) for array in arrays]
-        scratch = np.zeros(R * (max(spec.sizes[1:]) + 1) * m, spec.dtype)
+        scratch = zeros((R * (max(spec.sizes[1:]) + 1) * m,), spec.dtype)
         layers: list[Layer] = []
         for k, (n_in, n_out) in enumerate(pairwise(spec.sizes)):
             layer = Layer()
@@ -154,8 +155,8 @@ class Network:
         spec, R = self.spec, len(self.grads)
         ones = spec.bias and layer.number < spec.layers
         shape = (R, layer.units + ones, self.samples)
-        layer.delta, layer.a = np.zeros(shape, spec.dtype), np.zeros(shape, spec.dtype)
-        layer.z = layer.a if self._z_is_read_once(layer) else np.zeros_like(layer.a)
+        layer.delta, layer.a = zeros(shape, spec.dtype), zeros(shape, spec.dtype)
+        layer.z = layer.a if self._z_is_read_once(layer) else zeros(shape, spec.dtype)
         layer.scratch = scratch[: layer.a.size].reshape(shape)
         layer.z_units, layer.a_units, layer.delta_units = (
             array[:, : layer.units] for array in (layer.z, layer.a, layer.delta)
@@ -208,7 +209,12 @@ class Network:
         backward_below(self.top)
 
 
-def bytes_of_a_run(spec: StackSpec, samples: int) -> int:
+def bytes_of_an_operation(spec: StackSpec, samples: int) -> int:
+    """Memory one run touches in the largest operation: two arrays of a layer and the result."""
+    return 3 * max(spec.sizes[1:]) * samples * np.dtype(spec.dtype).itemsize
+
+
+def bytes_of_a_step(spec: StackSpec, samples: int) -> int:
     """Memory that one run touches in a step: buffers, parameters, gradients, optimizer state."""
     arrays = 2 if ACTIVATIONS[spec.activation].in_place else 3
     buffers = (arrays * sum(spec.sizes[1:]) + max(spec.sizes[1:])) * samples

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 from numpy.random import Generator, SeedSequence, default_rng
 
 from bpcore.activations import Array
+from bpcore.buffers import zeros
 from bpcore.initializers import INITIALIZERS
 from bpcore.optimizers import OPTIMIZERS
 from bpcore.stack import Parameters, count_parameters, views
@@ -31,7 +31,7 @@ def _factors(factors: tuple[float, ...], layers: int) -> list[float]:
 
 def initial_parameters(spec: StackSpec, runs: Sequence[RunSpec]) -> Array:
     """Draw the start of every run, `(R, P)` in the stack's dtype; draws are made in float64."""
-    flat = np.zeros((len(runs), count_parameters(spec.sizes, bias=spec.bias)), spec.dtype)
+    flat = zeros((len(runs), count_parameters(spec.sizes, bias=spec.bias)), spec.dtype)
     for k, Wb in enumerate(views(flat, spec.sizes, bias=spec.bias)):
         n_in, n_out = spec.sizes[k], spec.sizes[k + 1]
         weights: dict[tuple[int, int, str], Array] = {}
@@ -62,11 +62,12 @@ def _between_ends(run: RunSpec, unit: Array) -> Array:
 def start(spec: StackSpec, runs: Sequence[RunSpec]) -> Parameters:
     """Return parameters, learning rates, decays and optimizer state before the first step."""
     flat = initial_parameters(spec, runs)
-    rates, decay = np.zeros_like(flat), np.zeros_like(flat)
+    rates, decay, *state = (
+        zeros(flat.shape, flat.dtype) for _ in range(2 + OPTIMIZERS[spec.optimizer].arrays)
+    )
     cut = [views(array, spec.sizes, bias=spec.bias) for array in (rates, decay)]
     for r, run in enumerate(runs):
         for k, factor in enumerate(_factors(run.lr_factor, spec.layers)):
             cut[0][k][r] = run.lr * factor
             cut[1][k][r, :, : spec.sizes[k]] = run.weight_decay
-    state = [np.zeros_like(flat) for _ in range(OPTIMIZERS[spec.optimizer].arrays)]
     return Parameters(flat, rates, decay, state)

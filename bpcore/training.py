@@ -9,26 +9,33 @@ import numpy as np
 
 from bpcore.activations import Array
 from bpcore.batches import batches, with_ones
+from bpcore.buffers import copy, zeros
 from bpcore.optimizers import OPTIMIZERS
 from bpcore.recording import Recorder
 from bpcore.results import RunResult, StackResult
 from bpcore.spec import Data, RunSpec, StackSpec
-from bpcore.stack import Network, bytes_of_a_run
+from bpcore.stack import Network, bytes_of_a_step, bytes_of_an_operation
 from bpcore.start import start
 
 # A loss is tested for being finite before every tenth step, counted from the first, and at the end.
 CHECK_EVERY = 10
 # Evaluation goes through the data in pieces of this many columns, to stay in the cache.
 CHUNK = 512
-# Stacks of this size train fastest; the optimum is flat.
-STACK_BYTES = 2 * 1024 * 1024
+# Stacks train fastest where the arrays of one operation, and those of a step, stay in a cache; the
+# optimum is flat. Below and above these numbers of runs nothing is gained.
+OPERATION_BYTES = 800 * 1024
+STEP_BYTES = 3 * 1024 * 1024
 STACK_RUNS = (8, 64)
 
 
 def stack_size(spec: StackSpec, samples: int) -> int:
     """Return the number of runs that train fastest together."""
-    step = min(spec.batch_size or samples, samples)
-    return int(np.clip(STACK_BYTES // bytes_of_a_run(spec, step), *STACK_RUNS))
+    samples = min(spec.batch_size or samples, samples)
+    runs = min(
+        OPERATION_BYTES // bytes_of_an_operation(spec, samples),
+        STEP_BYTES // bytes_of_a_step(spec, samples),
+    )
+    return int(np.clip(runs, *STACK_RUNS))
 
 
 def _pieces(spec: StackSpec, X: Array, Y: Array) -> list[tuple[Array, Array]]:
@@ -36,7 +43,7 @@ def _pieces(spec: StackSpec, X: Array, Y: Array) -> list[tuple[Array, Array]]:
     X, Y = with_ones(X, spec), Y.astype(spec.dtype)
     starts = range(0, X.shape[1], CHUNK)
     return [
-        tuple(np.ascontiguousarray(array[None, :, at : at + CHUNK]) for array in (X, Y))  # type: ignore[misc]
+        tuple(copy(array[None, :, at : at + CHUNK]) for array in (X, Y))  # type: ignore[misc]
         for at in starts
     ]
 
@@ -65,7 +72,7 @@ class _Training:
 
     def _build(self) -> None:
         """Make gradients and networks for the runs that are left."""
-        self.grads = np.zeros_like(self.parameters.flat)
+        self.grads = zeros(self.parameters.flat.shape, self.spec.dtype)
         self.networks: dict[int, Network] = {}
         # Apart from those of the steps, whose buffers hold the step's forward pass.
         self.evaluators: dict[int, Network] = {}

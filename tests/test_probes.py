@@ -127,6 +127,17 @@ def test_a_unit_that_is_not_a_number_is_not_dead():
     assert got.history["dead_fraction"][0, 0] == 0.0
 
 
+@pytest.mark.parametrize("speaks", [*range(0, 40, 3), M - 1, None])
+def test_a_unit_is_dead_only_if_it_is_silent_on_every_sample(speaks):
+    spec = StackSpec(sizes=(1, 1, 1), epochs=0, record=(), probes=("dead_fraction",))
+    X = -np.ones((1, M))
+    if speaks is not None:
+        X[0, speaks] = 1.0
+    run = replace(RUN, init="constant", init_scale=1.0, bias_scale=0.0)
+    [got] = train(spec, [run], Data.of(X, X > 0))
+    assert got.history["dead_fraction"][0, 0] == (1.0 if speaks is None else 0.0)
+
+
 def test_moments_do_not_depend_on_how_the_data_are_cut():
     rng = np.random.default_rng(0)
     rows = 1e6 + rng.standard_normal((4, 1000))

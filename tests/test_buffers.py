@@ -15,7 +15,7 @@ def test_zeros_are_zeros_on_a_cache_line(shape, dtype):
         assert array.flags.c_contiguous
         assert array.flags.writeable
         assert not array.any()
-        assert array.ctypes.data % 64 == 0
+        assert array.ctypes.data % 64 == 0 or not array.size
 
 
 def test_a_copy_is_the_same_in_c_order_and_its_own():

@@ -73,7 +73,8 @@ class Layer:
         z, a, delta: `(R, rows, m)`. Hidden layers have one row more than units where there are
             biases: in a, the ones that the biases of the next layer meet; in z and delta it means
             nothing. So elementwise rules go through contiguous memory, and products skip it. z
-            shares memory with a where nothing reads it afterwards.
+            shares memory with a where nothing reads it afterwards, and delta with the delta of the
+            second layer above, unless there are defects.
         units: n_out; `array[:, :units]` is without that row, as are the views `z_units`,
             `a_units`, `delta_units`, made once because a slice costs as much as a small operation.
         ones: that row of a; `spoils_ones` where the activation writes over it.
@@ -130,7 +131,10 @@ class Network:
         spec, R, m = self.spec, len(self.grads), self.samples
         arrays = (self.parameters.flat, self.grads, self.parameters.rates)
         cuts = [views(array, spec.sizes, bias=spec.bias) for array in arrays]
-        scratch = zeros((R * (max(spec.sizes[1:]) + 1) * m,), spec.dtype)
+        # A step needs the deltas of a layer and of the one below; defects may look further up.
+        widest = R * (max(spec.sizes[1:]) + 1) * m
+        count = spec.layers if spec.defects else 2
+        scratch, *deltas = (zeros((widest,), spec.dtype) for _ in range(1 + count))
         layers: list[Layer] = []
         for k, (n_in, n_out) in enumerate(pairwise(spec.sizes)):
             layer = Layer()
@@ -141,7 +145,7 @@ class Network:
             layer.W, layer.b = layer.Wb[:, :, :n_in], layer.Wb[:, :, n_in:]
             layer.dW, layer.db = layer.dWb[:, :, :n_in], layer.dWb[:, :, n_in:]
             layer.rules = self._rules(k, n_out)
-            self._buffers(layer, scratch)
+            self._buffers(layer, scratch, deltas[k % count])
             if layers:
                 layer.below, layers[-1].above = layers[-1], layer
                 layer.inputs = layers[-1].a
@@ -151,11 +155,12 @@ class Network:
             layer.rules = rules
         return layers
 
-    def _buffers(self, layer: Layer, scratch: Array) -> None:
+    def _buffers(self, layer: Layer, scratch: Array, delta: Array) -> None:
         spec, R = self.spec, len(self.grads)
         ones = spec.bias and layer.number < spec.layers
         shape = (R, layer.units + ones, self.samples)
-        layer.delta, layer.a = zeros(shape, spec.dtype), zeros(shape, spec.dtype)
+        layer.a = zeros(shape, spec.dtype)
+        layer.delta = delta[: layer.a.size].reshape(shape)
         layer.z = layer.a if self._z_is_read_once(layer) else zeros(shape, spec.dtype)
         layer.scratch = scratch[: layer.a.size].reshape(shape)
         layer.z_units, layer.a_units, layer.delta_units = (
@@ -216,8 +221,7 @@ def bytes_of_an_operation(spec: StackSpec, samples: int) -> int:
 
 def bytes_of_a_step(spec: StackSpec, samples: int) -> int:
     """Memory that one run touches in a step: buffers, parameters, gradients, optimizer state."""
-    arrays = 2 if ACTIVATIONS[spec.activation].in_place else 3
-    buffers = (arrays * sum(spec.sizes[1:]) + max(spec.sizes[1:])) * samples
-    gathered = (2 * spec.sizes[0] + spec.sizes[-1]) * samples if spec.batch_size else 0
+    of_each_layer = 1 if ACTIVATIONS[spec.activation].in_place else 2
+    buffers = (of_each_layer * sum(spec.sizes[1:]) + 3 * max(spec.sizes[1:])) * samples
     parameters = 3 * count_parameters(spec.sizes, bias=spec.bias)
-    return (buffers + gathered + parameters) * np.dtype(spec.dtype).itemsize
+    return (buffers + parameters) * np.dtype(spec.dtype).itemsize

@@ -24,7 +24,7 @@ CHUNK = 512
 # Stacks train fastest where the arrays of one operation, and those of a step, stay in a cache; the
 # optimum is flat. Below and above these numbers of runs nothing is gained.
 OPERATION_BYTES = 800 * 1024
-STEP_BYTES = 3 * 1024 * 1024
+STEP_BYTES = 2 * 1024 * 1024
 STACK_RUNS = (8, 64)
 
 

@@ -12,6 +12,7 @@ from numpy.random import Generator
 
 from diagnosis import clipping
 from diagnosis.calls import Array, Point
+from diagnosis.losses import LOSSES
 from diagnosis.model import Model, read
 from diagnosis.subject import Subject
 
@@ -117,8 +118,19 @@ def choose(params: Mapping[str, Array], most: int, rng: Generator) -> dict[str, 
 
 def slopes(subject: Subject, point: Point, entries: Mapping[str, Sequence[int]]) -> Slopes:
     """Ask the subject's loss for the slopes of entries at a point."""
-    told = subject.ask("slopes", **point._asdict(), entries=dict(entries))
-    return Slopes(point, told["loss"], told["rough"], entries, told["slopes"])
+    return slopes_at(subject, [point], entries)[0]
+
+
+def slopes_at(
+    subject: Subject, points: Sequence[Point], entries: Mapping[str, Sequence[int]]
+) -> list[Slopes]:
+    """Ask the subject's loss for the slopes of the same entries at several points."""
+    message = [point._asdict() for point in points]
+    told = subject.ask("slopes", points=message, entries=dict(entries))
+    return [
+        Slopes(point, here["loss"], here["rough"], entries, here["slopes"])
+        for point, here in zip(points, told, strict=True)
+    ]
 
 
 def affordable(subject: Subject, point: Point) -> int:
@@ -268,11 +280,13 @@ def by_model(
         true = like_at(model, here)
         if true is None:
             continue
-        whole = _whole(true)
+        whole, shifts = _whole(true), _of_the_logarithm(model, here.point, true)
         made = {}
         for name in subject.params:
             g, n = np.asarray(given[name], float).reshape(-1), true[name].reshape(-1)
-            least = np.zeros(()) if grain is None else 2 * TIMES * grain[name].reshape(-1)
+            least = shifts[name].reshape(-1)
+            if grain is not None:
+                least = least + 2 * TIMES * grain[name].reshape(-1)
             known = np.ones(g.shape, bool)
             made[name] = _compared(
                 g, n, tolerance * _unit(g, n, whole, tolerance), least, known, whole
@@ -282,6 +296,21 @@ def by_model(
     if not pairs:
         return None
     return verdicts(pairs, {name: a.size for name, a in subject.params.items()}, used)
+
+
+def _of_the_logarithm(model: Model, point: Point, true: Mapping[str, Array]) -> Mapping[str, Array]:
+    """Return how far a gradient may be from that of the loss, as its logarithm is of `p + eps`.
+
+    People derive `log(p)`. Where samples cancel in an entry, what eps does to each of them may be
+    much of it, so the entries of the gradient without eps are taken, not a part of its size.
+    """
+    plain = LOSSES.get(model.loss_name)
+    if plain is None or not model.loss.eps:
+        return {name: np.zeros(array.shape) for name, array in true.items()}
+    with np.errstate(all="ignore"):
+        without = model.with_(loss=plain).named_grads(point)
+    shifts = {name: np.abs(without[name] - array) for name, array in true.items()}
+    return {name: np.where(np.isfinite(shift), shift, 0.0) for name, shift in shifts.items()}
 
 
 def like_at(model: Model, here: Slopes) -> dict[str, Array] | None:

@@ -7,7 +7,7 @@ Whatever they return can travel over `wire`.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -95,9 +95,14 @@ def grads(caller: Caller, message: Mapping[str, Any]) -> list[dict[str, Array]]:
     return [caller.grads(_point(point)) for point in message["points"]]
 
 
-def slopes(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
-    """Return loss, roughness, and `(3, k)` slope, doubt and noise of the entries asked for."""
-    start = _point(message)
+def slopes(caller: Caller, message: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return, of each point, loss, roughness, and `(3, k)` slope, doubt and noise of entries."""
+    return [_slopes_at(caller, _point(p), message["entries"]) for p in message["points"]]
+
+
+def _slopes_at(
+    caller: Caller, start: Point, entries: Mapping[str, Sequence[int]]
+) -> dict[str, Any]:
     params = {name: np.array(array, float) for name, array in start.params.items()}
     point = Point(params, start.X, start.Y)
     here = caller.loss(point)
@@ -109,12 +114,11 @@ def slopes(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
 
     rough = roughness(along)
     found = {}
-    for name, entries in message["entries"].items():
+    for name, chosen in entries.items():
         array = params[name].reshape(-1)
-        found[name] = np.array([_entry(caller, point, array, i, here, rough) for i in entries])
+        found[name] = np.array([_entry(caller, point, array, i, here, rough) for i in chosen])
     return {
         "loss": here,
-        "again": caller.loss(point),
         "rough": rough,
         "slopes": {name: values.reshape(-1, 3).T for name, values in found.items()},
     }

@@ -19,7 +19,6 @@ ROUNDING = 64 * float(np.finfo(float).eps)
 # Where rounding is more than a thousandth of what a loss varies by, other functions fit as well.
 RESOLVED = 1e-3
 NEAR = 2e-2
-WEIGHTED = 0.5
 COMMON_OUTPUTS = ("softmax", "sigmoid", "identity", "tanh", "relu", "softmax_over_samples",
                   "softmax_over_everything")  # fmt: skip
 COMMON_LOSSES = ("squared_error", "binary_cross_entropy", "cross_entropy", "absolute_error",
@@ -167,13 +166,15 @@ class Fitting:
                 if self._split_rest(head, outputs[head.output], Y) <= self.exact:
                     yield head
                 continue
-            core = head.loss.terms(outputs[head.output], Y).sum(axis=(1, 2))
-            if np.isfinite(core).all():
-                known.append(head)
-                cores.append(core)
-        if not cores:
-            return
+            known.append(head)
+            cores.append(head.loss.terms(outputs[head.output], Y).sum(axis=(1, 2)))
         stacked = np.array(cores)
+        if len(stacked):
+            finite = np.isfinite(stacked).all(axis=1)
+            known = [head for head, usable in zip(known, finite, strict=True) if usable]
+            stacked = stacked[finite]
+        if not known:
+            return
         goal = self.goal(known[0])
         rests = self.rests(stacked, goal)
         hits = [h for h, r in zip(known, rests, strict=True) if r <= self.exact]
@@ -206,7 +207,7 @@ class Fitting:
                     if np.isfinite(core).all() and self.rests(core[None], self.y)[0] <= self.exact:
                         yield other
                         return
-        if len(heads) < 2 or Y.shape[-1] == 1 or rests.min() > WEIGHTED:
+        if len(heads) < 2 or Y.shape[-1] == 1:
             return
         for head in heads:
             if head.loss_name not in COMMON_LOSSES or head.output not in COMMON_OUTPUTS[:5]:

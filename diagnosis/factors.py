@@ -74,7 +74,7 @@ def split(model: Model, groups: Sequence[Group], state: State) -> list[Explained
     factors = [(W.factors, b.factors if b else None)
                   for W, b in zip(reversed(state.W), reversed(state.b), strict=True)]  # fmt: skip
     scaling = _Scaling(
-        state, [g.samples for g in groups], model.layout.widths, _averaged(model, groups), factors
+        state, [g.samples for g in groups], model.layout.widths, averaged(model, groups), factors
     )
     penalty_ops = tuple(_penalties(model, state))
     made = []
@@ -149,6 +149,7 @@ class _Scaling:
                 reason.cost,
                 cure=reason.cure,
                 written_in=reason.written_in,
+                steady=reason.steady,
             )
             for reason in named(
                 factor,
@@ -161,7 +162,7 @@ class _Scaling:
         ]
 
 
-def _averaged(model: Model, groups: Sequence[Group]) -> bool | None:
+def averaged(model: Model, groups: Sequence[Group]) -> bool | None:
     """Whether the loss is a mean over samples; None where that is not known.
 
     A sum may be a mean with a number of samples written in, so beside one number it is not known.

@@ -78,6 +78,10 @@ QUICK = [
     "clipgrad",
     "f32",
     "logeps",
+    "logeps_cancels",
+    "weightnorm",
+    "momentum_mean",
+    "classw_sign",
     "biaspersample",
     "broadcast",
     "zero_init",
@@ -90,7 +94,7 @@ QUICK = [
     "targets",
 ]
 # Those that keep something between calls, draw from numpy.random, or warn: in their own process.
-APART = ("reset", "momentum", "matrix")
+APART = ("reset", "momentum", "momentum_mean", "matrix")
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from diagnosis.answer import Finding
-from diagnosis.calls import Array
+from diagnosis.calls import Array, Point
 from diagnosis.gradient import ArrayCheck, Slopes
+from diagnosis.probing import part
 from diagnosis.reasons import OF_A_BIAS
 from diagnosis.subject import Subject
 
 CLOSE = 1e-5
+ADDS = 1e-9
 
 
 def findings(
@@ -61,12 +63,11 @@ def _one_fact(
     whole: bool,
 ) -> tuple[str, str, str]:
     """Return a word, what it says, and what mends it if the word does not."""
-    # What X and Y have in common, if there is such a number: the others are widths.
-    samples = sorted(set(np.shape(subject.X)) & set(np.shape(subject.Y))) or np.shape(subject.X)
     bias = subject.params[name].ndim < 2 or 1 in subject.params[name].shape
     if check.ratio == 0:
         return "unexplained", "it is 0 everywhere, and the gradient is not", ""
     if check.ratio is not None:
+        samples = _samples(subject, taken[0].point)
         for factor, word, note, cure in _known_ratios(samples, bias and not whole, whole=whole):
             if abs(check.ratio - factor) <= CLOSE * abs(factor):
                 return word, note, cure
@@ -74,6 +75,32 @@ def _one_fact(
     if _transposed(subject, name, taken, grads):
         return "weight_grad_transposed", "it is the transpose of the true gradient", ""
     return "unexplained", "", ""
+
+
+def _samples(subject: Subject, point: Point) -> Sequence[int]:
+    """Return what may be the number of samples: what X and Y have in common, or all of X."""
+    shape = np.shape(subject.X)
+    common = sorted(set(shape) & set(np.shape(subject.Y)))
+    if len(common) < 2 or len(shape) != 2:
+        return common or shape
+    # A sequence for each sample, as long as the target's: the loss adds up over samples.
+    adding = [
+        m
+        for rows, m in zip((True, False), shape, strict=True)
+        if m in common and _adds_up(subject, point, m, rows=rows)
+    ]
+    return adding or common
+
+
+def _adds_up(subject: Subject, point: Point, m: int, *, rows: bool) -> bool:
+    """Whether the loss is the sum, or the mean, of what it is on two halves of the samples."""
+    first = m // 2
+    halves = [part(point, rows, range(first)), part(point, rows, range(first, m))]
+    one, other, whole = subject.losses([*halves, point])
+    return any(
+        abs(joined - whole) <= ADDS * abs(whole)
+        for joined in (one + other, (first * one + (m - first) * other) / m)
+    )
 
 
 def _known_ratios(

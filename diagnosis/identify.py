@@ -43,7 +43,7 @@ FIRST, LIKELY = 40, 12
 # Two arrays out of order, and more. To read biases as weights costs as much, and leaves so many
 # layers without a bias that all their activations, and mixtures, would take what time there is.
 FAR = 4.0
-SECONDS = 3.0
+SECONDS = 2.2
 COMMON = ("relu", "sigmoid", "tanh", "leaky_relu", "elu", "leaky_relu(0.1)", "softplus", "silu",
           "identity", "gelu")  # fmt: skip
 MIXED = {2: 10, 3: 9, 4: 5, 5: 3}

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 
 from diagnosis.calls import Array, BadResult, Caller, Point, as_array, memory_of
+from diagnosis.constants import replaced, small_numbers
 from diagnosis.differences import direction_of, roughness, slope
 from diagnosis.structure import named
 from diagnosis.tracing import trace
@@ -80,14 +82,26 @@ def _signature(function: Callable[..., Any] | None) -> dict[str, Any] | None:
 def losses(caller: Caller, message: Mapping[str, Any]) -> Array:
     """Return the loss at each point; NaN where it raises and `lenient` is set."""
     found = []
-    for point in message["points"]:
-        try:
-            found.append(caller.loss(_point(point)))
-        except Exception:
-            if not message.get("lenient"):
-                raise
-            found.append(float("nan"))
+    with _other_numbers(caller, message):
+        for point in message["points"]:
+            try:
+                found.append(caller.loss(_point(point)))
+            except Exception:
+                if not message.get("lenient"):
+                    raise
+                found.append(float("nan"))
     return np.array(found)
+
+
+def _other_numbers(caller: Caller, message: Mapping[str, Any]) -> AbstractContextManager[None]:
+    """Let the loss compute with other numbers in the place of small ones, where that is asked."""
+    pairs = message.get("numbers")
+    return replaced([caller.loss_function], dict(pairs)) if pairs else nullcontext()
+
+
+def held_numbers(caller: Caller, message: Mapping[str, Any]) -> list[float]:  # noqa: ARG001
+    """Return the small numbers that the loss, and what it is written beside, hold."""
+    return small_numbers([caller.loss_function])
 
 
 def grads(caller: Caller, message: Mapping[str, Any]) -> list[dict[str, Array]]:
@@ -97,7 +111,8 @@ def grads(caller: Caller, message: Mapping[str, Any]) -> list[dict[str, Array]]:
 
 def slopes(caller: Caller, message: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return, of each point, loss, roughness, and `(3, k)` slope, doubt and noise of entries."""
-    return [_slopes_at(caller, _point(p), message["entries"]) for p in message["points"]]
+    with _other_numbers(caller, message):
+        return [_slopes_at(caller, _point(p), message["entries"]) for p in message["points"]]
 
 
 def _slopes_at(
@@ -142,7 +157,7 @@ def purity(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
     point, other = _point(message), _point(message["other"])
     changed: list[str] = []
     with np.errstate(all="ignore"):
-        for function, what in ((caller._loss, "loss"), (caller._grads, "grads")):
+        for function, what in ((caller.loss_function, "loss"), (caller._grads, "grads")):
             arguments = caller.arguments(point)
             function(*arguments)
             changed += [f"{what} writes into {name}" for name in _differences(arguments, point)]
@@ -262,6 +277,7 @@ TASKS: Mapping[str, Callable[[Caller, Mapping[str, Any]], Any]] = {
     "losses": losses,
     "grads": grads,
     "slopes": slopes,
+    "small_numbers": held_numbers,
     "purity": purity,
     "train": train,
     "descend": descend,

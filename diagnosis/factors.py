@@ -16,6 +16,7 @@ from diagnosis.search_state import MARGIN, State, cost_of
 
 CLOSE = 2e-6
 CHAINS = 400
+NO_TERM = 1e-7
 
 
 @dataclass(frozen=True)
@@ -190,9 +191,8 @@ def _penalties(model: Model, state: State) -> Iterator[Op]:
                 continue
             if np.max(np.abs(expected)) == 0 and np.max(np.abs(have)) < 1e-7:
                 continue
-            power = 0 if abs(have[0] - expected[0]) > abs(have[1] - expected[1]) else 1
-            what = f"{place}{k + 1}" if power == 0 else f"sign({place}{k + 1})"
-            note = f"d{place}{k + 1} holds {have[power]:.6g} {what}, the loss {expected[power]:.6g}"
+            name = f"{place}{k + 1}"
+            note = f"d{name} holds {_terms(have, name)}, the loss {_terms(expected, name)}"
             yield Op("l2_gradient_wrong", k, place, note)
 
 
@@ -202,6 +202,17 @@ def _expected(model: Model, k: int, place: str) -> tuple[float, float]:
         sum(2 * p.factor for p in mine if p.power == 2),
         sum(p.factor for p in mine if p.power == 1),
     )
+
+
+def _terms(factors: Sequence[float], name: str) -> str:
+    """Return the gradient of a penalty as a formula; what is no more than rounding is left out."""
+    least = NO_TERM * max(abs(factor) for factor in factors)
+    said = [
+        f"{factor:.6g} {what}"
+        for factor, what in zip(factors, (name, f"sign({name})"), strict=True)
+        if abs(factor) > least
+    ]
+    return " + ".join(said) or f"0 {name}"
 
 
 def _differ(a: Sequence[float], b: Sequence[float]) -> bool:

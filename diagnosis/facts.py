@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from diagnosis.subject import Subject
 
 CLOSE = 1e-5
 ADDS = 1e-9
+UNFLIPPED = "In a convolution one of the ways forward and back flips the kernel; take care which."
 
 
 def findings(
@@ -72,8 +74,12 @@ def _one_fact(
             if abs(check.ratio - factor) <= CLOSE * abs(factor):
                 return word, note, cure
         return "unexplained", f"it is {check.ratio:.6g} times the true gradient", ""
-    if _transposed(subject, name, taken, grads):
+    if _turned(subject, name, taken, grads, np.transpose):
         return "weight_grad_transposed", "it is the transpose of the true gradient", ""
+    for axis in range(subject.params[name].ndim):
+        if _turned(subject, name, taken, grads, partial(np.flip, axis=axis)):
+            along = f" along axis {axis}" if subject.params[name].ndim > 1 else ""
+            return "unexplained", f"it is the true gradient in reverse order{along}", UNFLIPPED
     return "unexplained", "", ""
 
 
@@ -132,20 +138,22 @@ def _known_ratios(
     return known
 
 
-def _transposed(
-    subject: Subject, name: str, taken: Sequence[Slopes], grads: Sequence[Mapping[str, Array]]
+def _turned(
+    subject: Subject,
+    name: str,
+    taken: Sequence[Slopes],
+    grads: Sequence[Mapping[str, Array]],
+    turn: Callable[[Array], Array],
 ) -> bool:
-    shape = subject.params[name].shape
-    if len(shape) != 2 or shape[0] != shape[1] or shape[0] < 2:
+    """Whether the author's gradient, its entries put elsewhere, is the true one."""
+    like = subject.params[name]
+    places = np.arange(like.size).reshape(like.shape)
+    if turn(places).shape != like.shape or np.array_equal(turn(places), places):
         return False
-    full = [
-        (t, g)
-        for t, g in zip(taken, grads, strict=True)
-        if len(t.entries[name]) == subject.params[name].size
-    ]
+    full = [(t, g) for t, g in zip(taken, grads, strict=True) if len(t.entries[name]) == like.size]
     return bool(full) and all(
         np.allclose(
-            np.asarray(g[name], float).T.reshape(-1),
+            turn(np.asarray(g[name], float)).reshape(-1),
             t.found[name][0],
             rtol=1e-5,
             atol=1e-7 * np.max(np.abs(t.found[name][0])),

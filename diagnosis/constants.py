@@ -1,4 +1,4 @@
-"""The small numbers a subject's functions hold, and calling them with others in their place.
+"""The numbers a subject's functions hold, and calling them with others in the place of small ones.
 
 Programs add 1e-8 to what they take a logarithm of, a root of, or divide by. The number stands in
 the code, among a module's names, in a default or in an object. All of it is put back.
@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import contextlib
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 LEAST, MOST = 1e-16, 1e-3
 
 
-def small_numbers(roots: Sequence[Any]) -> list[float]:
-    """Return the small numbers in functions, and in what stands in the modules of these."""
+def numbers_held(roots: Sequence[Any], least: float = LEAST, most: float = MOST) -> list[float]:
+    """Return numbers from `least` to `most`, small ones unless told otherwise.
+
+    They stand in the functions, or among the names of the modules these are in.
+    """
     found: set[float] = set()
     for function in _functions(roots):
-        found |= _in_code(function.__code__)
-        found |= _small(function.__defaults__ or ())
-        found |= _small((function.__kwdefaults__ or {}).values())
+        found |= _floats(_constants(function.__code__))
+        found |= _floats(function.__defaults__ or ())
+        found |= _floats((function.__kwdefaults__ or {}).values())
     for names in _namespaces(roots):
-        found |= _small(names.values())
-    return sorted(found)
+        found |= _floats(names.values())
+    return sorted(value for value in found if least <= value <= most)
 
 
 @contextlib.contextmanager
@@ -54,13 +57,16 @@ def replaced(roots: Sequence[Any], numbers: Mapping[float, float]) -> Iterator[N
             names[name] = value
 
 
-def _small(values: Any) -> set[float]:
-    return {v for v in values if type(v) is float and LEAST <= v <= MOST}
+def _floats(values: Iterable[Any]) -> set[float]:
+    return {value for value in values if type(value) is float}
 
 
-def _in_code(code: types.CodeType) -> set[float]:
-    inner = [_in_code(c) for c in code.co_consts if isinstance(c, types.CodeType)]
-    return _small(code.co_consts).union(*inner)
+def _constants(code: types.CodeType) -> Iterator[Any]:
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _constants(constant)
+        else:
+            yield constant
 
 
 def _other(value: Any, numbers: Mapping[float, float]) -> Any:

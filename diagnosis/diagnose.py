@@ -31,7 +31,7 @@ from diagnosis.training import check_training
 from diagnosis.wrong_gradient import WrongGradient
 
 SEED = 20181013
-# With masks of another scale only a usual network is looked for: there are many scales.
+# Seconds for each scale of masks: there are many.
 OTHER_SCALE = 0.15
 KEPT = (0.5, 0.8, 0.9, 0.7, 0.6, 0.75, 0.4, 0.3, 0.2, 0.25, 0.1, 0.95)
 
@@ -157,9 +157,11 @@ class _Examination:
         subject.grads(subject.start)
 
     def _model(self, masks: Sequence[Array]) -> tuple[Model | None, int | None]:
-        for i, tried in enumerate(_scaled(masks, self.subject.settings)):
+        scaled = _scaled(masks, self.subject.shares)
+        # A usual network is found at once, if the scale is right; the rest takes all the time.
+        tries = [(m, OTHER_SCALE) for m in scaled] if len(scaled) > 1 else []
+        for tried, seconds in [*tries, (scaled[0], SECONDS)]:
             rough = self.evidence.rough
-            seconds = OTHER_SCALE if i else SECONDS
             identifier = Identifier(
                 self.subject, self.probes, rough=rough, masks=tried, seconds=seconds
             )
@@ -266,12 +268,11 @@ class _Examination:
         )
 
 
-def _scaled(masks: Sequence[Array], settings: Mapping[str, float]) -> list[list[Array]]:
+def _scaled(masks: Sequence[Array], held: Sequence[float]) -> list[list[Array]]:
     """Return the masks as they are and, of zeros and ones, divided by shares that may be kept."""
     if any(np.max(mask) != 1 for mask in masks) or not masks:
         return [list(masks)]
-    shares = [v for v in settings.values() if 0 < v < 1]
-    shares += [1 - v for v in shares] + list(KEPT)
+    shares = [*held, *(1 - v for v in held), *KEPT]
     return [list(masks), *([m / share for m in masks] for share in dict.fromkeys(shares))]
 
 

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from diagnosis.calls import Array, BadResult, Caller, Point, as_array, memory_of
-from diagnosis.constants import replaced, small_numbers
+from diagnosis.constants import numbers_held, replaced
 from diagnosis.differences import direction_of, roughness, slope
 from diagnosis.structure import named
 from diagnosis.tracing import trace
 
+SHARES = (0.01, 0.99)
 NUMBERS = (int, float, np.integer, np.floating)
 
 
@@ -52,6 +53,7 @@ def describe(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:  # n
             for name, value in caller.namespace.items()
             if isinstance(value, NUMBERS) and not isinstance(value, bool)
         },
+        "shares": numbers_held([caller.loss_function], *SHARES),
     }
 
 
@@ -101,7 +103,7 @@ def _other_numbers(caller: Caller, message: Mapping[str, Any]) -> AbstractContex
 
 def held_numbers(caller: Caller, message: Mapping[str, Any]) -> list[float]:  # noqa: ARG001
     """Return the small numbers that the loss, and what it is written beside, hold."""
-    return small_numbers([caller.loss_function])
+    return numbers_held([caller.loss_function])
 
 
 def grads(caller: Caller, message: Mapping[str, Any]) -> list[dict[str, Array]]:

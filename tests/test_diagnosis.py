@@ -84,6 +84,8 @@ QUICK = [
     "nan_targets",
     "last_sample",
     "conv_positions",
+    "dropout_columns",
+    "smoothed_labels",
     "weightnorm",
     "momentum_mean",
     "classw_sign",

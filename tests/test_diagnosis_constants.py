@@ -3,7 +3,7 @@
 import pytest
 from subjects import odd, truth
 
-from diagnosis.constants import replaced, small_numbers
+from diagnosis.constants import numbers_held, replaced
 from diagnosis.diagnose import diagnose
 
 HELD = {1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8}
@@ -34,7 +34,8 @@ def names():
 
 
 def test_they_are_found_wherever_they_stand(names):
-    assert set(small_numbers([names["loss"]])) == HELD
+    assert set(numbers_held([names["loss"]])) == HELD
+    assert numbers_held([names["loss"]], 0.1, 0.9) == [0.25]
 
 
 def test_they_are_replaced_and_put_back(names):

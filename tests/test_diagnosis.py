@@ -144,6 +144,11 @@ def test_a_fit_of_steps_that_runs_away_acquits_nobody():
     assert (answer.kind, words(answer)) == ("gradient", {m.word for m in mistakes})
 
 
+def test_a_cut_of_a_vector_as_large_as_samples_times_units_may_be_a_bias():
+    net, mistakes, spoiled = draw(77_443, 3)
+    assert wrong(of_text(writer.write(net, mistakes))) == set(spoiled)
+
+
 ONE_WEIGHT = """
 import numpy as np
 X = np.array([[1.], [2.], [-1.], [.5], [3.]]); Y = np.array([[2.], [3.], [0.], [1.], [7.]])

@@ -15,10 +15,11 @@ from diagnosis.clipping import only_signs
 from diagnosis.dependence import sentences
 from diagnosis.errors import SubjectFailed
 from diagnosis.evidence import gathered
-from diagnosis.gradient import ArrayCheck, by_model, refuted
+from diagnosis.gradient import ArrayCheck
 from diagnosis.identify import SECONDS, Identifier
 from diagnosis.matching_labels import with_matching_labels
 from diagnosis.model import Model
+from diagnosis.model_checks import by_model, refuted
 from diagnosis.online import Online, steps_after_each_sample
 from diagnosis.probing import Probes
 from diagnosis.repaired import mended_curves, without_curves

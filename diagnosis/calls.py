@@ -198,13 +198,14 @@ class Caller:
     Attributes:
         original: params as the author keeps them.
         params: their arrays by name; these, X and Y are lists or matrices where the author's are.
+        loss_function: the author's own.
     """
 
     def __init__(self, namespace: Mapping[str, Any]) -> None:
         self.original = namespace["params"]
         self.params: Mapping[str, Any] = named(self.original, namespace)
         self.X, self.Y = namespace["X"], namespace["Y"]
-        self._loss: Callable[..., Any] = namespace["loss"]
+        self.loss_function: Callable[..., Any] = namespace["loss"]
         self._grads: Callable[..., Any] = namespace["grads"]
         self.train: Callable[..., Any] | None = namespace.get("train")
         self.namespace = namespace
@@ -240,7 +241,7 @@ class Caller:
         if self._draws is not False:
             self.randomness.put_back()
         with np.errstate(all="ignore"):
-            value = as_loss(self._loss(*self.arguments(point)))
+            value = as_loss(self.loss_function(*self.arguments(point)))
         if self._draws is None:
             # Putting all random numbers back takes longer than many a loss.
             self._draws = self.randomness.drawn()

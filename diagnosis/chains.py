@@ -153,7 +153,7 @@ def _end_of(W: Array, inner: Array) -> bool:
 
 def _end(layer: LayerViews) -> bool | None:
     """Whether the bias inside the weights is last; None where it is an array of its own."""
-    if layer.b is None or layer.b.name != layer.W.name:
+    if layer.b is None or layer.b.name != layer.W.name or layer.b.index.ndim > 1:
         return None
     return _end_of(layer.W.index, layer.b.index)
 

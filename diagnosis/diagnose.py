@@ -15,14 +15,16 @@ from diagnosis.clipping import only_signs
 from diagnosis.dependence import sentences
 from diagnosis.errors import SubjectFailed
 from diagnosis.evidence import gathered
-from diagnosis.gradient import ArrayCheck, by_model, refuted
-from diagnosis.identify import Identifier
+from diagnosis.gradient import ArrayCheck
+from diagnosis.identify import SECONDS, Identifier
 from diagnosis.matching_labels import with_matching_labels
 from diagnosis.model import Model
+from diagnosis.model_checks import by_model, refuted
 from diagnosis.online import Online, steps_after_each_sample
 from diagnosis.probing import Probes
 from diagnosis.repaired import mended_curves, without_curves
 from diagnosis.sample_counts import with_fewer_samples
+from diagnosis.small_numbers import without_small_numbers
 from diagnosis.starts import broadcast_labels, no_numbers
 from diagnosis.state import check_state
 from diagnosis.subject import Subject, given, opened
@@ -30,6 +32,8 @@ from diagnosis.training import check_training
 from diagnosis.wrong_gradient import WrongGradient
 
 SEED = 20181013
+# Seconds for each scale of masks: there are many.
+OTHER_SCALE = 0.15
 KEPT = (0.5, 0.8, 0.9, 0.7, 0.6, 0.75, 0.4, 0.3, 0.2, 0.25, 0.1, 0.95)
 
 
@@ -134,6 +138,8 @@ class _Examination:
         if answer.model is not None:
             answer.samples = next(iter(answer.model.factors))
         answer.checks = self._checks(answer.model)
+        if answer.model is None and any(check.wrong for check in answer.checks.values()):
+            self._without_small_numbers()
         answer.findings += self.state.findings()
         self._judge()
         if sampled(answer.checks):
@@ -152,9 +158,14 @@ class _Examination:
         subject.grads(subject.start)
 
     def _model(self, masks: Sequence[Array]) -> tuple[Model | None, int | None]:
-        for tried in _scaled(masks, self.subject.settings):
+        scaled = _scaled(masks, self.subject.shares)
+        # A usual network is found at once, if the scale is right; the rest takes all the time.
+        tries = [(m, OTHER_SCALE) for m in scaled] if len(scaled) > 1 else []
+        for tried, seconds in [*tries, (scaled[0], SECONDS)]:
             rough = self.evidence.rough
-            identifier = Identifier(self.subject, self.probes, rough=rough, masks=tried)
+            identifier = Identifier(
+                self.subject, self.probes, rough=rough, masks=tried, seconds=seconds
+            )
             model = next(
                 (m for m in identifier.models() if not refuted(m, self.evidence.taken)), None
             )
@@ -169,6 +180,25 @@ class _Examination:
             self.subject, model, evidence.taken, evidence.grads, evidence.tolerance, evidence.grains
         )
         return exact or evidence.checks(self.subject.params)
+
+    def _without_small_numbers(self) -> None:
+        """Go on without what a loss adds in a logarithm, where arrays are right but for that."""
+        answer = self.answer
+        found = without_small_numbers(self.subject, self.probes.point())
+        if found is None:
+            return
+        other, added = found
+        evidence = gathered(other, self.probes, self.rng).with_grain(other, self.state.dtypes)
+        checks = evidence.checks(other.params)
+        right = [name for name, c in answer.checks.items() if c.wrong and checks[name].ok]
+        if not right:
+            return
+        self.subject, self.evidence, answer.checks = other, evidence, checks
+        numbers = " and ".join(f"{number:g}" for number in added)
+        answer.notes.append(
+            f"the loss depends on {numbers} in your program, and grads leaves that out: with next "
+            f"to 0 in its place {', '.join(right)} {'is' if len(right) == 1 else 'are'} right"
+        )
 
     def _judge(self) -> None:
         """Set the kind, and add the findings that belong to it."""
@@ -239,12 +269,11 @@ class _Examination:
         )
 
 
-def _scaled(masks: Sequence[Array], settings: Mapping[str, float]) -> list[list[Array]]:
-    """Return the masks as they are, and divided by shares that may be kept."""
-    if not masks:
-        return [[]]
-    shares = [v for v in settings.values() if 0 < v < 1]
-    shares += [1 - v for v in shares] + list(KEPT)
+def _scaled(masks: Sequence[Array], held: Sequence[float]) -> list[list[Array]]:
+    """Return the masks as they are and, of zeros and ones, divided by shares that may be kept."""
+    if any(np.max(mask) != 1 for mask in masks) or not masks:
+        return [list(masks)]
+    shares = [*held, *(1 - v for v in held), *KEPT]
     return [list(masks), *([m / share for m in masks] for share in dict.fromkeys(shares))]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from diagnosis.answer import Alternative, Finding
 from diagnosis.factors import Explained
 from diagnosis.gradient import ArrayCheck
+from diagnosis.measured import MeasuredModel
 from diagnosis.model import Model
 from diagnosis.operators import Op
 from diagnosis.search_state import MARGIN
@@ -28,6 +29,8 @@ def layer_words(model: Model, k: int) -> str:
     """Return the name of a layer, from 0, for a reader."""
     last = len(model.layout.layers) - 1
     kind = "output layer" if k == last else "hidden layer"
+    if k == last and isinstance(model, MeasuredModel):
+        return f"{kind} {k + 1}"
     name = model.output_name if k == last else model.hidden[k]
     return f"{kind} {k + 1} ({name})"
 
@@ -111,8 +114,13 @@ def _unexplained(
 def zeros(checks: Mapping[str, ArrayCheck], names: Sequence[str]) -> str:
     """Say which arrays are 0 where the gradient is not; empty where none is."""
     empty = [name for name in names if checks[name].ratio == 0]
+    if not empty:
+        return ""
     verb = "is" if len(empty) == 1 else "are"
-    return f"{', '.join(empty)} {verb} 0 everywhere; the gradient is not." if empty else ""
+    return (
+        f"{', '.join(empty)} {verb} 0 everywhere; the gradient is not. "
+        f"What is not to be trained, leave out of params."
+    )
 
 
 def _names(layer: LayerViews) -> set[str]:

@@ -16,6 +16,7 @@ from diagnosis.search_state import MARGIN, State, cost_of
 
 CLOSE = 2e-6
 CHAINS = 400
+NO_TERM = 1e-7
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def split(model: Model, groups: Sequence[Group], state: State) -> list[Explained
     factors = [(W.factors, b.factors if b else None)
                   for W, b in zip(reversed(state.W), reversed(state.b), strict=True)]  # fmt: skip
     scaling = _Scaling(
-        state, [g.samples for g in groups], model.layout.widths, _averaged(model, groups), factors
+        state, [g.samples for g in groups], model.layout.widths, averaged(model, groups), factors
     )
     penalty_ops = tuple(_penalties(model, state))
     made = []
@@ -149,6 +150,7 @@ class _Scaling:
                 reason.cost,
                 cure=reason.cure,
                 written_in=reason.written_in,
+                steady=reason.steady,
             )
             for reason in named(
                 factor,
@@ -161,7 +163,7 @@ class _Scaling:
         ]
 
 
-def _averaged(model: Model, groups: Sequence[Group]) -> bool | None:
+def averaged(model: Model, groups: Sequence[Group]) -> bool | None:
     """Whether the loss is a mean over samples; None where that is not known.
 
     A sum may be a mean with a number of samples written in, so beside one number it is not known.
@@ -189,9 +191,8 @@ def _penalties(model: Model, state: State) -> Iterator[Op]:
                 continue
             if np.max(np.abs(expected)) == 0 and np.max(np.abs(have)) < 1e-7:
                 continue
-            power = 0 if abs(have[0] - expected[0]) > abs(have[1] - expected[1]) else 1
-            what = f"{place}{k + 1}" if power == 0 else f"sign({place}{k + 1})"
-            note = f"d{place}{k + 1} holds {have[power]:.6g} {what}, the loss {expected[power]:.6g}"
+            name = f"{place}{k + 1}"
+            note = f"d{name} holds {_terms(have, name)}, the loss {_terms(expected, name)}"
             yield Op("l2_gradient_wrong", k, place, note)
 
 
@@ -201,6 +202,17 @@ def _expected(model: Model, k: int, place: str) -> tuple[float, float]:
         sum(2 * p.factor for p in mine if p.power == 2),
         sum(p.factor for p in mine if p.power == 1),
     )
+
+
+def _terms(factors: Sequence[float], name: str) -> str:
+    """Return the gradient of a penalty as a formula; what is no more than rounding is left out."""
+    least = NO_TERM * max(abs(factor) for factor in factors)
+    said = [
+        f"{factor:.6g} {what}"
+        for factor, what in zip(factors, (name, f"sign({name})"), strict=True)
+        if abs(factor) > least
+    ]
+    return " + ".join(said) or f"0 {name}"
 
 
 def _differ(a: Sequence[float], b: Sequence[float]) -> bool:

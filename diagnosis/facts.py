@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
 from diagnosis.answer import Finding
-from diagnosis.calls import Array
+from diagnosis.calls import Array, Point
 from diagnosis.gradient import ArrayCheck, Slopes
+from diagnosis.probing import part
 from diagnosis.reasons import OF_A_BIAS
 from diagnosis.subject import Subject
 
 CLOSE = 1e-5
+ADDS = 1e-9
+UNFLIPPED = "In a convolution one of the ways forward and back flips the kernel; take care which."
 
 
 def findings(
@@ -61,19 +65,48 @@ def _one_fact(
     whole: bool,
 ) -> tuple[str, str, str]:
     """Return a word, what it says, and what mends it if the word does not."""
-    # What X and Y have in common, if there is such a number: the others are widths.
-    samples = sorted(set(np.shape(subject.X)) & set(np.shape(subject.Y))) or np.shape(subject.X)
     bias = subject.params[name].ndim < 2 or 1 in subject.params[name].shape
     if check.ratio == 0:
         return "unexplained", "it is 0 everywhere, and the gradient is not", ""
     if check.ratio is not None:
+        samples = _samples(subject, taken[0].point)
         for factor, word, note, cure in _known_ratios(samples, bias and not whole, whole=whole):
             if abs(check.ratio - factor) <= CLOSE * abs(factor):
                 return word, note, cure
         return "unexplained", f"it is {check.ratio:.6g} times the true gradient", ""
-    if _transposed(subject, name, taken, grads):
+    if _turned(subject, name, taken, grads, np.transpose):
         return "weight_grad_transposed", "it is the transpose of the true gradient", ""
+    for axis in range(subject.params[name].ndim):
+        if _turned(subject, name, taken, grads, partial(np.flip, axis=axis)):
+            along = f" along axis {axis}" if subject.params[name].ndim > 1 else ""
+            return "unexplained", f"it is the true gradient in reverse order{along}", UNFLIPPED
     return "unexplained", "", ""
+
+
+def _samples(subject: Subject, point: Point) -> Sequence[int]:
+    """Return what may be the number of samples: what X and Y have in common, or all of X."""
+    shape = np.shape(subject.X)
+    common = sorted(set(shape) & set(np.shape(subject.Y)))
+    if len(common) < 2 or len(shape) != 2:
+        return common or shape
+    # A sequence for each sample, as long as the target's: the loss adds up over samples.
+    adding = [
+        m
+        for rows, m in zip((True, False), shape, strict=True)
+        if m in common and _adds_up(subject, point, m, rows=rows)
+    ]
+    return adding or common
+
+
+def _adds_up(subject: Subject, point: Point, m: int, *, rows: bool) -> bool:
+    """Whether the loss is the sum, or the mean, of what it is on two halves of the samples."""
+    first = m // 2
+    halves = [part(point, rows, range(first)), part(point, rows, range(first, m))]
+    one, other, whole = subject.losses([*halves, point])
+    return any(
+        abs(joined - whole) <= ADDS * abs(whole)
+        for joined in (one + other, (first * one + (m - first) * other) / m)
+    )
 
 
 def _known_ratios(
@@ -105,20 +138,22 @@ def _known_ratios(
     return known
 
 
-def _transposed(
-    subject: Subject, name: str, taken: Sequence[Slopes], grads: Sequence[Mapping[str, Array]]
+def _turned(
+    subject: Subject,
+    name: str,
+    taken: Sequence[Slopes],
+    grads: Sequence[Mapping[str, Array]],
+    turn: Callable[[Array], Array],
 ) -> bool:
-    shape = subject.params[name].shape
-    if len(shape) != 2 or shape[0] != shape[1] or shape[0] < 2:
+    """Whether the author's gradient, its entries put elsewhere, is the true one."""
+    like = subject.params[name]
+    places = np.arange(like.size).reshape(like.shape)
+    if turn(places).shape != like.shape or np.array_equal(turn(places), places):
         return False
-    full = [
-        (t, g)
-        for t, g in zip(taken, grads, strict=True)
-        if len(t.entries[name]) == subject.params[name].size
-    ]
+    full = [(t, g) for t, g in zip(taken, grads, strict=True) if len(t.entries[name]) == like.size]
     return bool(full) and all(
         np.allclose(
-            np.asarray(g[name], float).T.reshape(-1),
+            turn(np.asarray(g[name], float)).reshape(-1),
             t.found[name][0],
             rtol=1e-5,
             atol=1e-7 * np.max(np.abs(t.found[name][0])),

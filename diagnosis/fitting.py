@@ -9,7 +9,7 @@ import numpy as np
 
 from diagnosis.calls import Array
 from diagnosis.formulas import OUTPUTS
-from diagnosis.losses import EPSILONS, LOSSES, WITH_EPS, Loss
+from diagnosis.losses import EPSILONS, LOSSES, SMOOTHED, WITH_EPS, Loss, even, smoothed
 from diagnosis.model import Batch
 
 EXACT = 1e-9
@@ -19,7 +19,8 @@ ROUNDING = 64 * float(np.finfo(float).eps)
 # Where rounding is more than a thousandth of what a loss varies by, other functions fit as well.
 RESOLVED = 1e-3
 NEAR = 2e-2
-WEIGHTED = 0.5
+# Shares are written with few digits; a fit knows them to as many as it has.
+SNAP = 1e-8
 COMMON_OUTPUTS = ("softmax", "sigmoid", "identity", "tanh", "relu", "softmax_over_samples",
                   "softmax_over_everything")  # fmt: skip
 COMMON_LOSSES = ("squared_error", "binary_cross_entropy", "cross_entropy", "absolute_error",
@@ -167,13 +168,15 @@ class Fitting:
                 if self._split_rest(head, outputs[head.output], Y) <= self.exact:
                     yield head
                 continue
-            core = head.loss.terms(outputs[head.output], Y).sum(axis=(1, 2))
-            if np.isfinite(core).all():
-                known.append(head)
-                cores.append(core)
-        if not cores:
-            return
+            known.append(head)
+            cores.append(head.loss.terms(outputs[head.output], Y).sum(axis=(1, 2)))
         stacked = np.array(cores)
+        if len(stacked):
+            finite = np.isfinite(stacked).all(axis=1)
+            known = [head for head, usable in zip(known, finite, strict=True) if usable]
+            stacked = stacked[finite]
+        if not known:
+            return
         goal = self.goal(known[0])
         rests = self.rests(stacked, goal)
         hits = [h for h, r in zip(known, rests, strict=True) if r <= self.exact]
@@ -206,7 +209,9 @@ class Fitting:
                     if np.isfinite(core).all() and self.rests(core[None], self.y)[0] <= self.exact:
                         yield other
                         return
-        if len(heads) < 2 or Y.shape[-1] == 1 or rests.min() > WEIGHTED:
+        if len(heads) > 1:
+            yield from self._smoothed(heads, outputs, Y)
+        if len(heads) < 2 or Y.shape[-1] == 1:
             return
         for head in heads:
             if head.loss_name not in COMMON_LOSSES or head.output not in COMMON_OUTPUTS[:5]:
@@ -218,6 +223,30 @@ class Fitting:
             ):
                 yield split
                 return
+
+    def _smoothed(
+        self, heads: Sequence[Head], outputs: dict[str, Array], Y: Array
+    ) -> Iterator[Head]:
+        """Yield cross-entropies with smoothed labels: linear in them, so two cores to fit."""
+        measure = resolution(self.y, self.exact)
+        for head in heads:
+            if (head.output, head.loss_name) not in SMOOTHED:
+                continue
+            core = np.stack(
+                [
+                    head.loss.terms(outputs[head.output], labels).sum(axis=(1, 2))
+                    for labels in (Y, np.full_like(Y, even(Y)))
+                ],
+                axis=1,
+            )
+            for Q in (None, self.Q):
+                fit = solve(self.y, core, Q, measure)
+                share = float(fit.core[1] / sum(fit.core)) if sum(fit.core) else 0.0
+                if fit.rest <= self.exact and 0 < share < 1:
+                    share = round(share, 6) if abs(share - round(share, 6)) < SNAP else share
+                    name = f"{head.loss_name}(smoothed by {share:.6g})"
+                    yield replace(head, loss_name=name, loss=smoothed(head.loss, share))
+                    break
 
     def rest(self, head: Head, z: Array, Y: Array) -> float:
         """Return what one head leaves over."""

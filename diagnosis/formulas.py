@@ -120,6 +120,13 @@ UNITS: Mapping[str, Unit] = MappingProxyType(
         "cosine": Unit(np.cos, lambda z: -np.sin(z)),
         "gaussian": Unit(lambda z: np.exp(-z * z), lambda z: -2 * z * np.exp(-z * z)),
         "square": Unit(lambda z: z * z, lambda z: 2 * z),
+        "cube": Unit(lambda z: z**3, lambda z: 3 * z * z),
+        "squared_relu": Unit(lambda z: np.maximum(z, 0) ** 2, lambda z: 2 * np.maximum(z, 0)),
+        "hard_swish": Unit(
+            lambda z: z * np.clip(z + 3, 0, 6) / 6,
+            lambda z: np.where(z < -3, 0.0, np.where(z > 3, 1.0, (2 * z + 3) / 6)),
+        ),
+        "tanh_shrink": Unit(lambda z: z - np.tanh(z), lambda z: np.tanh(z) ** 2),
         "exponential": Unit(np.exp, np.exp, lambda a: a),
         "relu6": _clipped(0.0, 6.0),
         "hard_tanh": _clipped(-1.0, 1.0),

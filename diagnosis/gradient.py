@@ -12,7 +12,6 @@ from numpy.random import Generator
 
 from diagnosis import clipping
 from diagnosis.calls import Array, Point
-from diagnosis.model import Model, read
 from diagnosis.subject import Subject
 
 # A clean float64 loss: see the notes on tolerances in docs/diagnose.md.
@@ -20,7 +19,6 @@ RELATIVE = 2e-6
 # Entries are sums over samples whose terms are larger than they: an entry is measured by a
 # thousandth of the largest of its array at least, and a millionth of the largest of all.
 PART = 1e-3
-PER_EPS = 100
 FLOATS = {"float32": 1e-3, "float16": 5e-2}
 # Rounding is of the size of what is added up, which the largest entry of all arrays stands for;
 # some tens of roundings lie between the data and a gradient.
@@ -32,12 +30,9 @@ TIMES = 4
 SMOOTH = 1e-12
 # Where nothing but noise lets a number pass that may be a tenth off, it was not checked.
 UNSEEN = 0.1
-# An overlooked kink moves an entry of many by a little; the gradient of another function moves all.
-ANOTHER = 1e-2
 ALL = 2500
 SAMPLE = 40
 BUDGET = 4.0
-LIKE = 1e-7
 
 
 @dataclass(frozen=True)
@@ -117,8 +112,19 @@ def choose(params: Mapping[str, Array], most: int, rng: Generator) -> dict[str, 
 
 def slopes(subject: Subject, point: Point, entries: Mapping[str, Sequence[int]]) -> Slopes:
     """Ask the subject's loss for the slopes of entries at a point."""
-    told = subject.ask("slopes", **point._asdict(), entries=dict(entries))
-    return Slopes(point, told["loss"], told["rough"], entries, told["slopes"])
+    return slopes_at(subject, [point], entries)[0]
+
+
+def slopes_at(
+    subject: Subject, points: Sequence[Point], entries: Mapping[str, Sequence[int]]
+) -> list[Slopes]:
+    """Ask the subject's loss for the slopes of the same entries at several points."""
+    message = [point._asdict() for point in points]
+    told = subject.ask("slopes", points=message, entries=dict(entries))
+    return [
+        Slopes(point, here["loss"], here["rough"], entries, here["slopes"])
+        for point, here in zip(points, told, strict=True)
+    ]
 
 
 def affordable(subject: Subject, point: Point) -> int:
@@ -160,18 +166,18 @@ def compare(
         grain: how far rounding moves the entries of the author's, where that was measured.
     """
     true = {name: found[0] for name, found in taken.found.items()}
-    whole = _whole(true)
+    whole = whole_of(true)
     compared = {}
     for name, (n, doubt, noise) in taken.found.items():
         g = _chosen(grads[name], taken.entries[name])
         least = TIMES * (noise + doubt)
         if grain is not None:
             least = least + 2 * TIMES * _chosen(grain[name], taken.entries[name])
-        unit = _unit(g, n, whole, tolerance)
+        unit = unit_of(g, n, whole, tolerance)
         # What is no number is not left out: it fails.
         sharp = doubt <= np.maximum(1e-3 * unit, 10 * noise)
         known = np.isfinite(n) & (sharp | ~np.isfinite(g))
-        compared[name] = _compared(g, n, tolerance * unit, least, known, whole)
+        compared[name] = compared_of(g, n, tolerance * unit, least, known, whole)
     return compared
 
 
@@ -179,22 +185,24 @@ def _chosen(array: Array, entries: Sequence[int]) -> Array:
     return np.asarray(array, float).reshape(-1)[list(entries)]
 
 
-def _whole(true: Mapping[str, Array]) -> Array:
+def whole_of(true: Mapping[str, Array]) -> Array:
     """Return all finite entries of a gradient."""
     every = np.concatenate([np.asarray(n, float).reshape(-1) for n in true.values()])
     return np.asarray(every[np.isfinite(every)])
 
 
-def _unit(g: Array, n: Array, whole: Array, tolerance: float) -> Array:
+def unit_of(g: Array, n: Array, whole: Array, tolerance: float) -> Array:
+    """Return what the entries of an array are measured by."""
     top = float(np.max(np.abs(n[np.isfinite(n)]), initial=0.0))
     of_all = max(PART**2, ROUNDINGS * EPS.get(tolerance, 0.0) / tolerance)
     least = max(PART * top, of_all * float(np.max(np.abs(whole), initial=0.0)))
     return np.asarray(np.maximum(np.maximum(np.abs(g), np.abs(n)), least))
 
 
-def _compared(
+def compared_of(
     g: Array, n: Array, relative: Array, least: Array, known: Array, whole: Array
 ) -> Compared:
+    """Compare entries; those not known are left out."""
     g, n, relative, least = (np.broadcast_to(v, g.shape)[known] for v in (g, n, relative, least))
     differ = ~(np.abs(g - n) <= relative + least)
     nothing = bool(np.all(np.maximum(np.abs(g), np.abs(n)) <= relative + least))
@@ -220,7 +228,7 @@ def verdicts(
 
 def _verdict(pairs: Sequence[Compared], size: int, how: str) -> ArrayCheck:
     g, n, differ = (np.concatenate([p[i] for p in pairs]) for i in range(3))
-    error = max(_error(p) for p in pairs)
+    error = max(error_of(p) for p in pairs)
     clipped = how if differ.any() else ""
     same = bool(clipped) or not differ.any()
     unseen = same and not clipped and size > 0 and not (len(g) and error <= UNSEEN)
@@ -230,7 +238,8 @@ def _verdict(pairs: Sequence[Compared], size: int, how: str) -> ArrayCheck:
     )  # fmt: skip
 
 
-def _error(compared: Compared) -> float:
+def error_of(compared: Compared) -> float:
+    """Return the relative error of one array at one point."""
     if not np.isfinite(compared.g).all():
         return float("inf")
     return norm(compared.g - compared.n) / compared.measure if compared.measure > 0 else 0.0
@@ -247,63 +256,3 @@ def ratio(g: Array, n: Array) -> float | None:
     factor = cosine * own / true
     # The products are taken of parts near 1, as squares of huge or tiny losses have no number.
     return factor if norm(g / own - cosine * (n / true)) <= 1e-5 and factor else None
-
-
-def by_model(
-    subject: Subject,
-    model: Model,
-    taken: Sequence[Slopes],
-    grads: Sequence[Mapping[str, Array]],
-    tolerance: float,
-    grains: Sequence[Mapping[str, Array] | None],
-) -> dict[str, ArrayCheck] | None:
-    """Compare every entry with the gradient of the model that reproduces the loss.
-
-    Returns:
-        None where the model gives the loss at none of the points.
-    """
-    tolerance = max(tolerance, PER_EPS * model.loss.eps)
-    pairs, used = [], []
-    for here, given, grain in zip(taken, grads, grains, strict=True):
-        true = like_at(model, here)
-        if true is None:
-            continue
-        whole = _whole(true)
-        made = {}
-        for name in subject.params:
-            g, n = np.asarray(given[name], float).reshape(-1), true[name].reshape(-1)
-            least = np.zeros(()) if grain is None else 2 * TIMES * grain[name].reshape(-1)
-            known = np.ones(g.shape, bool)
-            made[name] = _compared(
-                g, n, tolerance * _unit(g, n, whole, tolerance), least, known, whole
-            )
-        pairs.append(made)
-        used.append(given)
-    if not pairs:
-        return None
-    return verdicts(pairs, {name: a.size for name, a in subject.params.items()}, used)
-
-
-def like_at(model: Model, here: Slopes) -> dict[str, Array] | None:
-    """Return the gradient of a model at a point; None where its loss is another.
-
-    Saturated, a clipped or shifted logarithm makes another function of the loss.
-    """
-    with np.errstate(all="ignore"):
-        value = float(model.value(read(model.layout, [here.point]))[0])
-        true = model.named_grads(here.point)
-    like = max(LIKE, 30 * here.rough)
-    near = abs(value - here.loss) <= like * abs(here.loss)
-    return true if near and all(np.isfinite(t).all() for t in true.values()) else None
-
-
-def refuted(model: Model, taken: Sequence[Slopes]) -> bool:
-    """Whether differences show that a model is of another function than the loss."""
-    for here in taken:
-        true = like_at(model, here)
-        if true is None:
-            continue
-        compared = compare(true, here, max(RELATIVE, PER_EPS * model.loss.eps))
-        if any(p.differ.any() and _error(p) > ANOTHER for p in compared.values()):
-            return True
-    return False

@@ -40,7 +40,10 @@ from diagnosis.views import Layout, View
 STAGE_POINTS = 16
 POINTS = 18
 FIRST, LIKELY = 40, 12
-SECONDS = 3.0
+# Two arrays out of order, and more. To read biases as weights costs as much, and leaves so many
+# layers without a bias that all their activations, and mixtures, would take what time there is.
+FAR = 4.0
+SECONDS = 2.2
 COMMON = ("relu", "sigmoid", "tanh", "leaky_relu", "elu", "leaky_relu(0.1)", "softplus", "silu",
           "identity", "gelu")  # fmt: skip
 MIXED = {2: 10, 3: 9, 4: 5, 5: 3}
@@ -70,7 +73,7 @@ class Identifier:
         self.subject, self.probes, self.masks = subject, probes, masks
         self.exact = max(EXACT, 30 * rough)
         self.norm_eps = NORM_EPSILONS[0]
-        self.thorough = False
+        self.thorough = self.far = False
         self.deadline = time.process_time() + seconds
         self.full = probes.points(POINTS)
         self._full_losses: Array | None = None
@@ -108,6 +111,9 @@ class Identifier:
             for layout in some:
                 if time.process_time() > self.deadline:
                     return
+                self.far = layout.cost > first[0].cost + FAR
+                if self.far and thorough:
+                    break
                 for candidate in self._in_layout(layout):
                     model = self._verified(layout, candidate)
                     if model is not None:
@@ -136,12 +142,10 @@ class Identifier:
             if key not in self._found:
                 points, losses = self.stage(layer.W)
                 usable = np.isfinite(losses)
-                batch = read(layout, [p for p, u in zip(points, usable, strict=True) if u])
-                self._found[key] = (
-                    list(self._longer(batch, losses[usable], k, below, found))
-                    if usable.sum() > 4
-                    else []
-                )
+                self._found[key] = []
+                if usable.sum() > 4:
+                    batch = read(layout, [p for p, u in zip(points, usable, strict=True) if u])
+                    self._found[key] = list(self._longer(batch, losses[usable], k, below, found))
             found = self._found[key]
             below = k - 1
             if not found:
@@ -158,6 +162,7 @@ class Identifier:
             k,
             below,
             self.thorough,
+            self.far,
             layout.targets,
             tuple(
                 (
@@ -187,7 +192,7 @@ class Identifier:
             full = self.thorough or not unknown or partial.head is not None
             uniform = self._uniform(len(unknown), UNITS if full else COMMON)
             hits = list(self._try(batch, y, k, partial, uniform, full=full))
-            if not hits and len(unknown) > 1:
+            if not hits and len(unknown) > 1 and not self.far:
                 names = COMMON[: MIXED.get(len(unknown), 1)]
                 mixed = [
                     (c, tuple(UNITS[n] for n in c))

@@ -105,7 +105,35 @@ LOSSES: Mapping[str, Loss] = MappingProxyType(
         "fourth_power": Loss(lambda a, y: (a - y) ** 4, lambda a, y: 4 * (a - y) ** 3),
     }
 )
+
+
+def smoothed(loss: Loss, share: float) -> Loss:
+    """Return a cross-entropy with that share of each label spread evenly over the classes.
+
+    Source:
+        Szegedy et al., "Rethinking the Inception architecture", CVPR 2016, section 7.
+    """
+
+    def target(y: Array) -> Array:
+        return np.asarray((1 - share) * y + share * even(y))
+
+    return Loss(
+        lambda a, y: loss.terms(a, target(y)), lambda a, y: loss.slope(a, target(y)), loss.eps
+    )
+
+
+def even(y: Array) -> float:
+    """Return the label that favors no class; one unit stands for two classes."""
+    return 1.0 / max(int(y.shape[-1]), 2)
+
+
 EPSILONS = (*tuple(10.0 ** (-k) for k in range(3, 17)), float(np.finfo(float).eps))
+SMOOTHED = (
+    ("softmax", "cross_entropy"),
+    ("sigmoid", "binary_cross_entropy"),
+    ("identity", "softmax_logits_cross_entropy"),
+    ("identity", "logits_cross_entropy"),
+)
 WITH_EPS: Mapping[str, Callable[[float], Loss]] = MappingProxyType(
     {"binary_cross_entropy": _binary, "cross_entropy": _cross}
 )

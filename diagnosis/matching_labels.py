@@ -26,9 +26,7 @@ def with_matching_labels(subject: Subject) -> Subject:
     def ask(do: str, **message: Any) -> Any:
         if do not in LOSSES:
             return subject.ask(do, **message)
-        if "points" in message:
-            message["points"] = [turned(point) for point in message["points"]]
-            return subject.ask(do, **message)
-        return subject.ask(do, **turned(message))
+        message["points"] = [turned(point) for point in message["points"]]
+        return subject.ask(do, **message)
 
     return Subject(ask, subject.path, subject.printed)

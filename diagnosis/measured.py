@@ -17,7 +17,7 @@ import numpy as np
 from diagnosis.calls import Array, Point
 from diagnosis.errors import CallFailed
 from diagnosis.formulas import OUTPUTS, UNITS
-from diagnosis.gradient import Slopes, slopes
+from diagnosis.gradient import Slopes, slopes_at
 from diagnosis.identify import COMMON, MIXED
 from diagnosis.layouts import layouts
 from diagnosis.losses import LOSSES
@@ -70,13 +70,9 @@ def output_delta(subject: Subject, layout: Layout, point: Point) -> Array | None
     entries = {view.name: view.index.tolist()}
     samples = layout.inputs(point.X).shape[0]
     try:
-        each = np.stack(
-            [
-                slopes(subject, part(point, layout.rows, [i]), entries).found[view.name][0]
-                for i in range(samples)
-            ]
-        )
-        whole = slopes(subject, point, entries).found[view.name][0]
+        parts = [part(point, layout.rows, [i]) for i in range(samples)]
+        taken = [here.found[view.name][0] for here in slopes_at(subject, [*parts, point], entries)]
+        each, whole = np.stack(taken[:-1]), taken[-1]
     except (CallFailed, IndexError):
         return None
     total = each.sum(axis=0)

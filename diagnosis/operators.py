@@ -31,6 +31,7 @@ class Op:
         also: a second mistake in the same product.
         cure: what mends this one, where the word's own cure leaves a choice.
         written_in: whether it shows with another number of samples than the author's only.
+        steady: whether it is the same constant with another number of samples.
     """
 
     word: str
@@ -42,6 +43,7 @@ class Op:
     also: Op | None = None
     cure: str = ""
     written_in: bool = False
+    steady: bool = False
 
 
 Arrays = list[Array]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from diagnosis.calls import Array
 from diagnosis.formulas import SLOPES, UNITS
 from diagnosis.groups import Group
 from diagnosis.loss_gradients import loss_gradients
@@ -27,6 +28,7 @@ def output_signals(model: Model, groups: Sequence[Group]) -> list[Signal]:
         find = _softmax_deltas if model.output.unit is None else _unit_deltas
         found += [Signal([d], G, (*ops, op)) for op, d in find(model, groups, G, right, last)]
     found += _error_deltas(model, groups, last)
+    found += _of_one_sample(groups, last)
     if model.output.axis not in (None, "units"):
         op = Op(
             "softmax_wrong_axis",
@@ -37,6 +39,30 @@ def output_signals(model: Model, groups: Sequence[Group]) -> list[Signal]:
         )
         found.append(Signal([error_of(groups)], [g.true.G for g in groups], (op,)))
     return sorted(found, key=lambda signal: signal.cost)
+
+
+def _of_one_sample(groups: Sequence[Group], last: int) -> Iterator[Signal]:
+    """Yield the right delta of the last or the first sample, as a loop leaves it that assigns."""
+    if any(group.samples < 2 for group in groups):
+        return
+    for i, which in ((-1, "last"), (0, "first")):
+        for alone, text in ((True, ""), (False, ", divided by m")):
+            op = Op(
+                "unexplained", last, "delta", f"it is that of the {which} sample alone{text}", 1.1,
+                cure="Add up what the samples give: one is kept, as where a loop says = for +=.",
+            )  # fmt: skip
+            pair = [
+                [_only(array, i, alone=alone) for array in arrays]
+                for arrays in ([g.true.D[-1] for g in groups], [g.true.G for g in groups])
+            ]
+            yield Signal([pair[0]], pair[1], (op,))
+
+
+def _only(array: Array, i: int, *, alone: bool) -> Array:
+    """Return `(p, m, n)` with one sample, its mean if it is alone, and 0 elsewhere."""
+    kept = np.zeros_like(array)
+    kept[:, i] = array[:, i] * (array.shape[1] if alone else 1)
+    return kept
 
 
 def _softmax_deltas(

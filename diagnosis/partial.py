@@ -23,9 +23,23 @@ class Partial:
     head: Head | None
 
 
-def mask_for(masks: Sequence[Array], shape: tuple[int, ...]) -> Array | None:
-    """Return the dropout mask of a hidden layer of this shape, if one was seen."""
-    return next((mask for mask in masks if mask.shape == shape), None)
+def mask_of(masks: Sequence[Array], widths: Sequence[int], k: int, samples: int) -> Array | None:
+    """Return the dropout mask of hidden layer k, `(m, n)`, if one was seen.
+
+    Programs with samples in columns draw it as `(n, m)`. Of layers as wide as each other, the
+    first has the mask that was seen first.
+
+    Args:
+        masks: those seen, in order.
+        widths: of the hidden layers.
+        k: the layer, from 0.
+        samples: of a point.
+    """
+    shape = (samples, widths[k])
+    fitting = [mask for mask in masks if mask.shape == shape]
+    fitting = fitting or [mask.T for mask in masks if mask.T.shape == shape]
+    before = list(widths[:k]).count(widths[k])
+    return fitting[before] if before < len(fitting) else None
 
 
 def output_z(
@@ -35,6 +49,7 @@ def output_z(
 
     For k > 0 nothing comes from below: `z` of layer k is its bias, or its shift.
     """
+    widths = [W.shape[-1] for W in batch.W[:-1]]
     a: Array | None = batch.X if k == 0 else None
     z = batch.X
     for i in range(k, len(batch.W)):
@@ -49,7 +64,7 @@ def output_z(
                 z = _normalized(z, norm_eps) * batch.scale[i] + batch.shift[i]
         if i < len(batch.W) - 1:
             a = units[i - k].value(z)
-            mask = mask_for(masks, a.shape[1:])
+            mask = mask_of(masks, widths, i, batch.samples)
             a = a if mask is None else a * mask
     return z
 
@@ -92,7 +107,7 @@ def completed(
         masks={
             k: mask
             for k in hidden
-            if (mask := mask_for(masks, (batch.samples, layout.widths[k + 1]))) is not None
+            if (mask := mask_of(masks, layout.widths[1:-1], k, batch.samples)) is not None
         },
         norms={k: Norm(norm_eps) for k in hidden if layout.layers[k].scale is not None},
     )  # fmt: skip

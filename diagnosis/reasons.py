@@ -15,6 +15,10 @@ NEXT = 3
 TWO = ((2.0, "twice"), (0.5, "half of"))
 ONE_NUMBER = "bias_grad_missing_axis"
 CONSTANT = "Look for a constant in the slope of this layer, or where its delta is computed."
+OF_ALL = (
+    "Look for a constant that all of the gradient is multiplied with. The learning rate, and a "
+    "share of earlier gradients, belong to the step."
+)
 Factor = tuple[float, ...]
 
 
@@ -34,7 +38,8 @@ class Reason(NamedTuple):
     """Why an array or a delta has a factor: the word, what is done, the cost, and the cure.
 
     `written_in` is set where the factor is 1 with the author's number of samples: a number written
-    into the program, which is right for the author's data.
+    into the program, which is right for the author's data. `steady` is set where it is a constant
+    that nothing in the network gives, the same with any number of samples.
     """
 
     word: str
@@ -42,6 +47,7 @@ class Reason(NamedTuple):
     cost: float
     cure: str = ""
     written_in: bool = False
+    steady: bool = False
 
 
 def named(
@@ -136,7 +142,8 @@ def _any(factor: Factor, place: str) -> list[Reason]:
     note = f"{factor[0]:.6g} times the right one"
     if place == "b":
         return [Reason("bias_grad_wrong_formula", note, 1.3)]
-    return [Reason("unexplained", note, 2.0)]
+    steady = len(factor) > 1 and is_close(factor, factor[:1] * len(factor))
+    return [Reason("unexplained", note, 2.0, OF_ALL if place == "delta" else "", steady=steady)]
 
 
 # Of a bias: whether the loss is a mean (None: not known), and whether db is too large by m, to what

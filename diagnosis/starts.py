@@ -23,7 +23,10 @@ SILENT_AT_ZERO = ("relu", "leaky_relu(0)", "relu6")
 
 
 def no_numbers(subject: Subject) -> str:
-    """Say which of the arrays handed over hold NaN or infinity, and what to do; empty if none."""
+    """Say which of the arrays handed over hold NaN or infinity, and what to do.
+
+    Empty if none does, or if the loss is a number all the same, as one that leaves out gaps is.
+    """
     arrays = {f"params['{name}']": a for name, a in subject.params.items()}
     cures = dict.fromkeys(arrays, "Hand over the starting weights, from before any training.")
     for name in ("X", "Y"):
@@ -36,7 +39,7 @@ def no_numbers(subject: Subject) -> str:
         if bad:
             said.append(f"{name} ({bad} of {a.size} entries)")
             todo.append(cures[name])
-    if not said:
+    if not said or np.isfinite(subject.losses([subject.start])[0]):
         return ""
     what = " ".join(dict.fromkeys(todo))
     return f"`params`, `X` and `Y` must be finite; got NaN or infinity in {', '.join(said)}. {what}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -10,11 +10,12 @@ import numpy as np
 from diagnosis.answer import Finding
 from diagnosis.calls import Array, Point
 from diagnosis.errors import CallFailed
-from diagnosis.gradient import ArrayCheck
+from diagnosis.gradient import ArrayCheck, ratio
 from diagnosis.probing import Probes
 from diagnosis.subject import Subject
 
 SAME = 1e-9
+SHARE = 1e-5
 
 
 @dataclass
@@ -104,6 +105,7 @@ def _in_turn(subject: Subject, one: Point, two: Point, state: State) -> None:
         fresh = subject.grads(two)
     except (CallFailed, ValueError):
         return
+    kept: list[float | None] = []
     for name, g in second.items():
         later, alone, before = (np.asarray(v, float) for v in (g, fresh[name], first[name]))
         size = max(float(np.linalg.norm(alone)), float(np.linalg.norm(later)))
@@ -114,9 +116,20 @@ def _in_turn(subject: Subject, one: Point, two: Point, state: State) -> None:
             state.adding[name] = error
         else:
             state.drifting[name] = error
+            kept.append(ratio((later - alone).reshape(-1), before.reshape(-1)))
     if state.drifting:
         names = ", ".join(state.drifting)
-        state.effects.append(f"grads returns another gradient after an earlier call: {names}")
+        state.effects.append(
+            f"grads returns another gradient after an earlier call: {names}{_share(kept)}"
+        )
+
+
+def _share(kept: Sequence[float | None]) -> str:
+    """Say what part of an earlier gradient is added; nothing where it is not one part of all."""
+    parts = [part for part in kept if part]
+    if len(parts) < len(kept) or np.ptp(parts) > SHARE * abs(parts[0]):
+        return ""
+    return f". It adds {parts[0]:.6g} times what it returned before, as momentum does"
 
 
 def _types(subject: Subject, state: State) -> None:

@@ -28,6 +28,7 @@ class Subject:
         train: the numeric defaults of `train`'s parameters; None if there is no `train`.
         shared: pairs of parameters that are the same memory.
         settings: the module's numbers by name.
+        shares: numbers between 0 and 1 that its functions hold.
     """
 
     def __init__(self, ask: Ask, path: str, printed: Callable[[], int] = lambda: 0) -> None:
@@ -39,6 +40,7 @@ class Subject:
         self.train: dict[str, float] | None = told["train"]
         self.shared: list[list[str]] = told["shared"]
         self.settings: dict[str, float] = told["globals"]
+        self.shares: list[float] = told["shares"]
 
     @property
     def start(self) -> Point:

@@ -7,16 +7,19 @@ Whatever they return can travel over `wire`.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 
 from diagnosis.calls import Array, BadResult, Caller, Point, as_array, memory_of
+from diagnosis.constants import numbers_held, replaced
 from diagnosis.differences import direction_of, roughness, slope
 from diagnosis.structure import named
 from diagnosis.tracing import trace
 
+SHARES = (0.01, 0.99)
 NUMBERS = (int, float, np.integer, np.floating)
 
 
@@ -50,6 +53,7 @@ def describe(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:  # n
             for name, value in caller.namespace.items()
             if isinstance(value, NUMBERS) and not isinstance(value, bool)
         },
+        "shares": numbers_held([caller.loss_function], *SHARES),
     }
 
 
@@ -80,14 +84,26 @@ def _signature(function: Callable[..., Any] | None) -> dict[str, Any] | None:
 def losses(caller: Caller, message: Mapping[str, Any]) -> Array:
     """Return the loss at each point; NaN where it raises and `lenient` is set."""
     found = []
-    for point in message["points"]:
-        try:
-            found.append(caller.loss(_point(point)))
-        except Exception:
-            if not message.get("lenient"):
-                raise
-            found.append(float("nan"))
+    with _other_numbers(caller, message):
+        for point in message["points"]:
+            try:
+                found.append(caller.loss(_point(point)))
+            except Exception:
+                if not message.get("lenient"):
+                    raise
+                found.append(float("nan"))
     return np.array(found)
+
+
+def _other_numbers(caller: Caller, message: Mapping[str, Any]) -> AbstractContextManager[None]:
+    """Let the loss compute with other numbers in the place of small ones, where that is asked."""
+    pairs = message.get("numbers")
+    return replaced([caller.loss_function], dict(pairs)) if pairs else nullcontext()
+
+
+def held_numbers(caller: Caller, message: Mapping[str, Any]) -> list[float]:  # noqa: ARG001
+    """Return the small numbers that the loss, and what it is written beside, hold."""
+    return numbers_held([caller.loss_function])
 
 
 def grads(caller: Caller, message: Mapping[str, Any]) -> list[dict[str, Array]]:
@@ -95,9 +111,15 @@ def grads(caller: Caller, message: Mapping[str, Any]) -> list[dict[str, Array]]:
     return [caller.grads(_point(point)) for point in message["points"]]
 
 
-def slopes(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
-    """Return loss, roughness, and `(3, k)` slope, doubt and noise of the entries asked for."""
-    start = _point(message)
+def slopes(caller: Caller, message: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return, of each point, loss, roughness, and `(3, k)` slope, doubt and noise of entries."""
+    with _other_numbers(caller, message):
+        return [_slopes_at(caller, _point(p), message["entries"]) for p in message["points"]]
+
+
+def _slopes_at(
+    caller: Caller, start: Point, entries: Mapping[str, Sequence[int]]
+) -> dict[str, Any]:
     params = {name: np.array(array, float) for name, array in start.params.items()}
     point = Point(params, start.X, start.Y)
     here = caller.loss(point)
@@ -109,12 +131,11 @@ def slopes(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
 
     rough = roughness(along)
     found = {}
-    for name, entries in message["entries"].items():
+    for name, chosen in entries.items():
         array = params[name].reshape(-1)
-        found[name] = np.array([_entry(caller, point, array, i, here, rough) for i in entries])
+        found[name] = np.array([_entry(caller, point, array, i, here, rough) for i in chosen])
     return {
         "loss": here,
-        "again": caller.loss(point),
         "rough": rough,
         "slopes": {name: values.reshape(-1, 3).T for name, values in found.items()},
     }
@@ -138,7 +159,7 @@ def purity(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
     point, other = _point(message), _point(message["other"])
     changed: list[str] = []
     with np.errstate(all="ignore"):
-        for function, what in ((caller._loss, "loss"), (caller._grads, "grads")):
+        for function, what in ((caller.loss_function, "loss"), (caller._grads, "grads")):
             arguments = caller.arguments(point)
             function(*arguments)
             changed += [f"{what} writes into {name}" for name in _differences(arguments, point)]
@@ -258,6 +279,7 @@ TASKS: Mapping[str, Callable[[Caller, Mapping[str, Any]], Any]] = {
     "losses": losses,
     "grads": grads,
     "slopes": slopes,
+    "small_numbers": held_numbers,
     "purity": purity,
     "train": train,
     "descend": descend,

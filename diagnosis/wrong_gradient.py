@@ -11,7 +11,7 @@ from diagnosis import facts, twins
 from diagnosis.answer import Answer
 from diagnosis.evidence import Evidence
 from diagnosis.explain import agreement_of, findings_of
-from diagnosis.factors import Explained, explanations
+from diagnosis.factors import Explained, averaged, explanations
 from diagnosis.gradient import SMOOTH
 from diagnosis.groups import Group, group_at, groups, single_samples
 from diagnosis.matching import EXACT
@@ -86,7 +86,7 @@ class WrongGradient:
             steps = "weights_updated_before_backprop"
             if single and not single[0][0].state.lost and steps in single[0][0].words:
                 return single
-        if explained and len(used) > 1 and _of_no_meaning(explained[0]):
+        if explained and len(used) > 1 and _of_no_meaning(explained[0], averaged(model, used)):
             # A number of samples written into the loss, or into grads, makes factors of no meaning
             # with fewer samples. With the author's number they may have one.
             own = _explanations(model, used[:1], exact)
@@ -135,7 +135,14 @@ def _written_in(explained: Explained) -> bool:
     return any(op.written_in for op in explained.ops)
 
 
-def _of_no_meaning(explained: Explained) -> bool:
+def _of_no_meaning(explained: Explained, averaged: bool | None) -> bool:
+    """Whether factors may come of a number of samples that is not the one handed over.
+
+    Where the loss is a mean over those it is handed, a number written into `grads` makes no factor
+    that is the same for any number of them.
+    """
+    if averaged and any(op.steady for op in explained.ops):
+        return False
     return _written_in(explained) or "unexplained" in explained.words
 
 

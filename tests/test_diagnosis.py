@@ -78,6 +78,17 @@ QUICK = [
     "clipgrad",
     "f32",
     "logeps",
+    "logeps_cancels",
+    "focal_eps",
+    "focal_eps_penalty",
+    "nan_targets",
+    "last_sample",
+    "conv_positions",
+    "dropout_columns",
+    "smoothed_labels",
+    "weightnorm",
+    "momentum_mean",
+    "classw_sign",
     "biaspersample",
     "broadcast",
     "zero_init",
@@ -90,7 +101,7 @@ QUICK = [
     "targets",
 ]
 # Those that keep something between calls, draw from numpy.random, or warn: in their own process.
-APART = ("reset", "momentum", "matrix")
+APART = ("reset", "momentum", "momentum_mean", "matrix")
 
 
 @pytest.mark.parametrize(
@@ -131,6 +142,11 @@ def test_a_fit_of_steps_that_runs_away_acquits_nobody():
     net, mistakes, _ = draw(201_246, 2)
     answer = of_text(writer.write(net, mistakes))
     assert (answer.kind, words(answer)) == ("gradient", {m.word for m in mistakes})
+
+
+def test_a_cut_of_a_vector_as_large_as_samples_times_units_may_be_a_bias():
+    net, mistakes, spoiled = draw(77_443, 3)
+    assert wrong(of_text(writer.write(net, mistakes))) == set(spoiled)
 
 
 ONE_WEIGHT = """

@@ -88,9 +88,14 @@ QUICK = [
     "noise_labels",
     "sqrtmis",
     "targets",
+    "columns_in_lists",
+    "columns_piled",
+    "labels_from_one",
+    "dropout_columns",
+    "biases_per_sample",
 ]
 # Those that keep something between calls, draw from numpy.random, or warn: in their own process.
-APART = ("reset", "momentum", "matrix")
+APART = ("reset", "momentum", "matrix", "dropout_columns")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from diagnosis.dependence import sentences
 from diagnosis.errors import SubjectFailed
 from diagnosis.evidence import gathered
 from diagnosis.gradient import ArrayCheck, by_model, refuted
-from diagnosis.identify import Identifier
+from diagnosis.identify import SECONDS, Identifier
 from diagnosis.matching_labels import with_matching_labels
 from diagnosis.model import Model
 from diagnosis.online import Online, steps_after_each_sample
@@ -30,6 +30,7 @@ from diagnosis.training import check_training
 from diagnosis.wrong_gradient import WrongGradient
 
 SEED = 20181013
+USUAL = 3
 KEPT = (0.5, 0.8, 0.9, 0.7, 0.6, 0.75, 0.4, 0.3, 0.2, 0.25, 0.1, 0.95)
 
 
@@ -152,14 +153,20 @@ class _Examination:
         subject.grads(subject.start)
 
     def _model(self, masks: Sequence[Array]) -> tuple[Model | None, int | None]:
-        for tried in _scaled(masks, self.subject.settings):
-            rough = self.evidence.rough
-            identifier = Identifier(self.subject, self.probes, rough=rough, masks=tried)
-            model = next(
-                (m for m in identifier.models() if not refuted(m, self.evidence.taken)), None
+        scaled = _scaled(masks, self.subject.settings)
+        searches = [
+            Identifier(
+                self.subject, self.probes, rough=self.evidence.rough, masks=tried,
+                seconds=min(SECONDS, 2 * SECONDS / len(scaled)),
             )
+            for tried in scaled
+        ]  # fmt: skip
+        # All scales a mask may have, in the usual layouts, before any in all layouts.
+        for search, most in [(s, USUAL) for s in searches[1:]] + [(s, None) for s in searches]:
+            found = (m for m in search.models(most) if not refuted(m, self.evidence.taken))
+            model = next(found, None)
             if model is not None:
-                return with_fewer_samples(model, self.subject, self.probes, identifier.exact)
+                return with_fewer_samples(model, self.subject, self.probes, search.exact)
         return None, None
 
     def _checks(self, model: Model | None) -> Mapping[str, ArrayCheck]:

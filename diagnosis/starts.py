@@ -84,16 +84,14 @@ def shared_arrays(subject: Subject) -> Finding | None:
 
 def from_the_model(subject: Subject, model: Model) -> Iterator[Finding]:
     """Yield what the model shows at the author's start."""
-    for k, layer in enumerate(model.layout.layers):
-        if layer.b is not None and layer.b.index.ndim == 2 and layer.b.index.shape[0] > 1:
-            shape = subject.params[layer.b.name].shape
-            yield Finding(
-                "bias_per_sample",
-                (layer.b.name,),
-                layer_words(model, k),
-                0.0,
-                f"{layer.b.name} has shape {shape} for {layer.b.index.shape[0]} samples.",
-            )
+    biases = [layer.b for layer in model.layout.layers]
+    spread = [k for k, b in enumerate(biases) if b and b.index.ndim == 2 and len(b.index) > 1]
+    if spread:
+        names = tuple(biases[k].name for k in spread)  # type: ignore[union-attr]
+        said = " and ".join(f"{n} has shape {subject.params[n].shape}" for n in names)
+        where = ", ".join(layer_words(model, k) for k in spread)
+        samples = len(model.layout.outputs(subject.Y))
+        yield Finding("bias_per_sample", names, where, 0.0, f"{said} for {samples} samples.")
     yield from _range(subject, model)
     if model.output.axis in ("samples", "everything"):
         last = len(model.layout.layers) - 1

@@ -9,6 +9,7 @@ import numpy as np
 from diagnosis.answer import Finding
 from diagnosis.calls import Array, Point
 from diagnosis.explain import layer_words
+from diagnosis.fitting import CLASSES
 from diagnosis.model import Model, read
 from diagnosis.probing import Probes
 from diagnosis.subject import Subject
@@ -107,7 +108,10 @@ def from_the_model(subject: Subject, model: Model) -> Iterator[Finding]:
 def _range(subject: Subject, model: Model) -> Iterator[Finding]:
     low, high = RANGES.get(model.output_name, (-np.inf, np.inf))
     Y = model.layout.outputs(subject.Y)
-    if model.loss_name not in ("squared_error", "absolute_error", "huber"):
+    of_classes = model.loss_name in CLASSES
+    if of_classes:
+        low, high = 0.0, 1.0
+    elif model.loss_name not in ("squared_error", "absolute_error", "huber"):
         return
     outside = Y - np.clip(Y, low, high)
     spread = float(np.sum((Y - Y.mean(axis=0)) ** 2)) or 1.0
@@ -118,7 +122,12 @@ def _range(subject: Subject, model: Model) -> Iterator[Finding]:
             f"Targets go from {Y.min():.4g} to {Y.max():.4g}, the output from {low:g} to {high:g}: "
             f"{np.mean(outside != 0):.0%} of the targets cannot be reached."
         )
-        yield Finding("targets_outside_output_range", (), layer_words(model, last), 0.0, evidence)
+        cure = ""
+        if of_classes:
+            evidence += " For such targets cross entropy has no least value."
+            cure = "Count the labels so that they are 0 and 1."
+        where = layer_words(model, last)
+        yield Finding("targets_outside_output_range", (), where, 0.0, evidence, repair=cure)
 
 
 def silent(subject: Subject, model: Model, params: dict[str, Array]) -> Iterator[Finding]:

@@ -93,6 +93,7 @@ QUICK = [
     "labels_from_one",
     "dropout_columns",
     "biases_per_sample",
+    "labels_of_signs",
 ]
 # Those that keep something between calls, draw from numpy.random, or warn: in their own process.
 APART = ("reset", "momentum", "matrix", "dropout_columns")

@@ -23,6 +23,7 @@ from diagnosis.model import Model
 from diagnosis.norm_deltas import through_norm, without_paths
 from diagnosis.operators import Signal
 from diagnosis.output_deltas import output_signals
+from diagnosis.reasons import TWO
 from diagnosis.search_state import MARGIN, State, cost_of, longer, pruned
 
 TRIED = 260
@@ -149,7 +150,9 @@ class Search:
         above = before.W[0].factors if before else None
         known = above or (1.0,) * len(self.groups)
         factors = [m.factors for m in own if m is not None and m.factors is not None]
-        odd = any(not np.allclose(f, known, rtol=1e-6) for f in factors)
+        usual = [1.0, *(v for v, _ in TWO)] if any(op.free for op in new) else [1.0]
+        over = [np.divide(f, known) for f in factors]
+        odd = any(not any(np.allclose(f, v, rtol=1e-6) for v in usual) for f in over)
         return cost_of(new) + sum(m.cost for m in own if m is not None) + odd
 
     def _lost(self, k: int) -> Match | None:

@@ -148,6 +148,18 @@ def test_without_a_model_one_factor_is_named_if_it_can_only_mean_one_thing(name)
     assert (finding.defect, finding.arrays, finding.repair) == (word, arrays, repair)
 
 
+def test_the_delta_of_half_the_squared_error_is_that_of_another_loss():
+    # (a - y) a (1 - a) beside a cross-entropy: half of what squared error gives, and the right
+    # delta with one more slope.
+    text = net("delta.sum(0)", delta_by="1").replace("rng.rand(m, 2)", "1. * (rng.rand(m, 2) > .5)")
+    entropy = "-np.sum(Y * np.log(fwd(p, X)[1]) + (1 - Y) * np.log(1 - fwd(p, X)[1]))"
+    answer = answer_to(text.replace(".5 * np.sum((fwd(p, X)[1] - Y) ** 2)", entropy))
+    (finding,) = answer.findings
+    assert finding.defect == "loss_gradient_mismatch"
+    assert "the delta of squared error" in finding.why
+    assert [a.defects for a in finding.alternatives] == [("derivative_of_other_activation",)]
+
+
 def test_a_bias_that_errs_by_m_and_two_does_not_accuse_the_loss():
     answer = answer_to(net("2 * delta.sum(axis=0)", **MEAN_IN_GRADS))
     assert {f.defect for f in answer.findings} == {

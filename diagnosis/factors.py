@@ -190,9 +190,31 @@ def _penalties(model: Model, state: State) -> Iterator[Op]:
             if np.max(np.abs(expected)) == 0 and np.max(np.abs(have)) < 1e-7:
                 continue
             power = 0 if abs(have[0] - expected[0]) > abs(have[1] - expected[1]) else 1
-            what = f"{place}{k + 1}" if power == 0 else f"sign({place}{k + 1})"
-            note = f"d{place}{k + 1} holds {have[power]:.6g} {what}, the loss {expected[power]:.6g}"
+            note = _of_penalty(own_words(model, k, place), have[power], expected[power], power)
             yield Op("l2_gradient_wrong", k, place, note)
+
+
+def _of_penalty(what: str, have: float, expected: float, power: int) -> str:
+    """Say what the gradient of an array holds of its penalty, and what that of the loss does."""
+    it = "them" if " " in what else what
+    held = it if power == 0 else ("their signs" if " " in what else f"sign({what})")
+    if not have:
+        return f"the gradient of {what} lacks its penalty's, {expected:.6g} times {held}"
+    loss = f"that of the loss {expected:.6g} times" if expected else "the loss has no penalty there"
+    return f"the gradient of {what} holds {have:.6g} times {held}, {loss}"
+
+
+def own_words(model: Model, k: int, place: str) -> str:
+    """Return what the author calls the weights or the bias of a layer, from 0."""
+    layer = model.layout.layers[k]
+    view = layer.W if place == "W" or layer.b is None else layer.b
+    names = [v.name for x in model.layout.layers for v in (x.W, x.b) if v is not None]
+    if names.count(view.name) == 1:
+        return view.name
+    what = "weights" if place == "W" else "biases"
+    if names.count(view.name) == 2:
+        return f"the {what} in {view.name}"
+    return f"the {what} of layer {k + 1} in {view.name}"
 
 
 def _expected(model: Model, k: int, place: str) -> tuple[float, float]:

@@ -178,10 +178,12 @@ def _times_m(
 def _divided(factor: Factor, m: Sequence[float], widths: Sequence[int]) -> str | None:
     """Say what else than m a factor comes from dividing by; None if nothing is known."""
     for width in sorted({*widths, *(w + 1 for w in widths)} - {1}):
+        inputs = width in widths and not widths.index(width)
+        what = "the number of inputs" if inputs else "a number of units"
         for value, text in (
-            ([s / width for s in m], f"divided by {width}, a number of units, for m"),
-            ([1 / width] * len(m), f"divided by {width}, a number of units, besides"),
-            ([float(width)] * len(m), f"{width} times the right one, a number of units"),
+            ([s / width for s in m], f"divided by {width}, {what}, for m"),
+            ([1 / width] * len(m), f"divided by {width}, {what}, besides"),
+            ([float(width)] * len(m), f"{width} times the right one, {what}"),
         ):
             if is_close(factor, value):
                 return text

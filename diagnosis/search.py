@@ -134,10 +134,8 @@ class Search:
 
     def _is_known(self, signal: Signal, seen: set[tuple[float, ...]]) -> bool:
         """Whether a cheaper signal has the same numbers, and there is no other word for them."""
-        if len(signal.bases) > 1:
-            return False
-        d = signal.bases[0][0].reshape(-1)
-        marks = (np.linalg.norm(d), d @ np.cos(np.arange(d.size)))
+        bases = [base[0].reshape(-1) for base in signal.bases]
+        marks = [v for d in bases for v in (np.linalg.norm(d), d @ np.cos(np.arange(d.size)))]
         key = tuple(float(f"{v:.9g}") for v in marks)
         known = key in seen and not (signal.ops and TWINS & {op.word for op in signal.ops})
         seen.add(key)

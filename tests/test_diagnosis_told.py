@@ -278,3 +278,35 @@ def test_the_page_shows_what_is_printed_today(arguments, printed, capsys, monkey
         return re.sub(r"\d(\.\d+)?e-1\d", "rounding", text)
 
     assert plain(capsys.readouterr().out) == plain(printed)
+
+
+PENALIZED = {
+    "of the author": ("W1 + W2", "0.4 * {n}", "the gradient of W1 holds 0.4 times W1, that of the "
+                      "loss 0.2 times"),
+    "forgotten": ("W1 + W2", "0", "the gradient of W2 lacks its penalty's, 0.2 times W2"),
+    "not in the loss": ("W1", "0.2 * {n}", "the gradient of W2 holds 0.2 times W2, the loss has no "
+                        "penalty there"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PENALIZED)
+def test_a_penalty_is_told_in_the_names_of_the_author(name):
+    arrays, slope, said = PENALIZED[name]
+    penalty = " + ".join(f"np.sum(p['{n}'] ** 2)" for n in arrays.split(" + "))
+    text = net("delta.sum(0)").replace("/ 1)\n", f"+ .1 * ({penalty}))\n", 1)
+    for n in ("W1", "W2"):
+        term = slope.format(n=f"p['{n}']")
+        text = text.replace("@ d1 / 1" if n == "W1" else "@ d2 / 1",
+                            f"@ d{n[1]} + {term}")  # fmt: skip
+    (finding,) = answer_to(text).findings
+    assert finding.defect == "l2_gradient_wrong"
+    assert said in finding.why
+
+
+def test_an_error_taken_through_the_weights_without_its_slope_is_to_have_it():
+    # What people write after a famous program in 11 lines: l1_error = l2_error.dot(syn1.T).
+    text = net("delta.sum(0)").replace("d1 = d2 @ p", "d1 = (o - Y) @ p")
+    (finding,) = answer_to(text).findings
+    assert (finding.defect, finding.arrays) == ("missing_output_derivative", ("W1", "b1"))
+    assert "the error times the slope there" in finding.fix
+    assert "train with the loss" not in finding.fix

@@ -182,7 +182,9 @@ def chains(pieces: Sequence[Piece], X: Array, Y: Array) -> Iterator[Layout]:
     count = itertools.count()
     heap: list[tuple[float, int, _Chain, bool, int]] = []
     for rows, n, samples, cost in inputs_of(X):
-        heapq.heappush(heap, (cost, next(count), _Chain((), tuple(pieces), n, -1.0), rows, samples))
+        heapq.heappush(
+            heap, (cost, next(count), _Chain((), tuple(pieces), n, -np.inf), rows, samples)
+        )
     for _ in range(STEPS):
         if not heap:
             return

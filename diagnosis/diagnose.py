@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.random import default_rng
 
-from diagnosis.answer import Answer
+from diagnosis.answer import Answer, Finding
 from diagnosis.calls import Array
 from diagnosis.clipping import only_signs
 from diagnosis.dependence import sentences
@@ -150,7 +150,14 @@ class _Examination:
         """
         subject = self.subject
         subject.losses([subject.start], lenient=False)
-        subject.grads(subject.start)
+        try:
+            subject.grads(subject.start)
+        except SubjectFailed as failed:
+            # (m, 1) - (m,) is (m, m), and dW has a column for every sample.
+            spread = broadcast_labels(subject)
+            raise SubjectFailed(
+                f"{failed} {spread.why} {spread.fix}" if spread is not None else str(failed)
+            ) from failed
 
     def _model(self, masks: Sequence[Array]) -> tuple[Model | None, int | None]:
         scaled = _scaled(masks, self.subject.settings)
@@ -186,9 +193,11 @@ class _Examination:
                 self._right_steps(online)
                 return
             answer.kind = "gradient"
-            if self._labels_spread():
+            spread = broadcast_labels(self.subject, self.probes)
+            if spread is not None and self._labels_spread(spread):
                 return
             WrongGradient(self.subject, self.probes, answer, self.evidence, self.fewer).explain()
+            answer.findings += [spread] if spread is not None else []
             size = only_signs(self.evidence.grads)
             if size is not None:
                 answer.notes.append(
@@ -204,10 +213,10 @@ class _Examination:
             answer.kind = "healthy"
             check_training(self.subject, answer.model, answer, self.probes)
 
-    def _labels_spread(self) -> bool:
+    def _labels_spread(self, found: Finding) -> bool:
         """Explain a gradient that is right, or can be explained, for labels of the right shape."""
-        answer, found = self.answer, broadcast_labels(self.subject, self.probes)
-        if found is None or answer.findings:
+        answer = self.answer
+        if answer.findings:
             return False
         try:
             other = _Examination(with_matching_labels(self.subject)).run()

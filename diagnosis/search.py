@@ -31,7 +31,8 @@ TWICE = 1.4
 SECONDS = 6.0
 # Two names for the same numbers, either of which may be what the author did.
 TWINS = {"missing_output_derivative", "loss_gradient_mismatch", "softmax_jacobian_missing",
-         "softmax_extra_derivative", "hidden_delta_skips_weights"}  # fmt: skip
+         "softmax_jacobian_diagonal", "softmax_extra_derivative",
+         "hidden_delta_skips_weights"}  # fmt: skip
 
 
 class Search:

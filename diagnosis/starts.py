@@ -11,7 +11,7 @@ from diagnosis.calls import Array, Point
 from diagnosis.explain import layer_words
 from diagnosis.fitting import CLASSES
 from diagnosis.model import Model, read
-from diagnosis.probing import Probes
+from diagnosis.probing import Probes, random_params
 from diagnosis.subject import Subject
 
 SAME = 1e-12
@@ -43,14 +43,24 @@ def no_numbers(subject: Subject) -> str:
     return f"`params`, `X` and `Y` must be finite; got NaN or infinity in {', '.join(said)}. {what}"
 
 
-def broadcast_labels(subject: Subject, probes: Probes) -> Finding | None:
-    """Find labels that are compared with every output: their order does not matter then."""
+def broadcast_labels(subject: Subject, probes: Probes | None = None) -> Finding | None:
+    """Find labels that are compared with every output: their order does not matter then.
+
+    Args:
+        subject: to be looked at.
+        probes: where to; None where the gradient cannot be had, so that none are known.
+    """
     Y = np.asarray(subject.Y)
     if Y.size < 3 or Y.ndim > 2 or (Y.ndim == 2 and 1 not in Y.shape) or np.all(Y.flat[0] == Y):
         return None
-    if Y.size not in np.shape(subject.X) or "Y" in probes.unused["loss"]:
+    if Y.size not in np.shape(subject.X) or (probes and "Y" in probes.unused["loss"]):
         return None
-    points = [probes.point() for _ in range(3)]
+    rng = np.random.default_rng(0)
+    points = [
+        probes.point() if probes else subject.start._replace(
+            params=random_params(subject.params, rng))
+        for _ in range(3)
+    ]  # fmt: skip
     turned = [p._replace(Y=np.roll(Y.reshape(-1), 1).reshape(Y.shape)) for p in points]
     own, other = subject.losses(points), subject.losses(turned)
     if not np.isfinite(own).all() or not _same(own, other, Y.astype(float)):
@@ -139,6 +149,10 @@ def silent(subject: Subject, model: Model, params: dict[str, Array]) -> Iterator
     for k in range(last):
         if model.hidden[k] in SILENT_AT_ZERO and np.all(Z[k] <= 0):
             name = model.layout.layers[k].W.name
+            if not np.any(batch.W[k]) and not np.any(Z[k]):
+                note = "They are those of this layer: z is 0 there, where ReLU has no slope."
+                yield Finding("zero_init", (name,), layer_words(model, k), 0.0, note)
+                return
             yield Finding(
                 "dead_units",
                 (name,),

@@ -94,6 +94,7 @@ QUICK = [
     "dropout_columns",
     "biases_per_sample",
     "labels_of_signs",
+    "zero_first",
 ]
 # Those that keep something between calls, draw from numpy.random, or warn: in their own process.
 APART = ("reset", "momentum", "matrix", "dropout_columns")

@@ -310,3 +310,51 @@ def test_an_error_taken_through_the_weights_without_its_slope_is_to_have_it():
     assert (finding.defect, finding.arrays) == ("missing_output_derivative", ("W1", "b1"))
     assert "the error times the slope there" in finding.fix
     assert "train with the loss" not in finding.fix
+
+
+def test_a_minus_y_of_a_softmax_before_a_binary_cross_entropy_is_of_the_other_one():
+    # Its dL/da times the diagonal a (1 - a) is a - y as well, and few people write that.
+    text = (
+        net("delta.sum(0)")
+        .replace(
+            'return h, 1 / (1 + np.exp(-(h @ p["W2"] + p["b2"])))',
+            "e = np.exp(h @ p['W2'] + p['b2']); return h, e / e.sum(1, keepdims=True)",
+        )
+        .replace("rng.rand(m, 2)", "np.eye(2)[rng.randint(0, 2, m)]")
+    )
+    entropy = "-np.sum(Y * np.log(fwd(p, X)[1]) + (1 - Y) * np.log(1 - fwd(p, X)[1]))"
+    text = text.replace(".5 * np.sum((fwd(p, X)[1] - Y) ** 2)", entropy)
+    text = text.replace("rng.randn(5, 2) * .7, b2=np.zeros(2)", "rng.randn(5, 3), b2=np.zeros(3)")
+    text = text.replace("np.eye(2)[rng.randint(0, 2, m)]", "np.eye(3)[rng.randint(0, 3, m)]")
+    (finding,) = answer_to(text.replace("(o - Y) * o * (1 - o)", "(o - Y)")).findings
+    assert finding.defect == "loss_gradient_mismatch"
+    assert [a.defects for a in finding.alternatives] == [("softmax_jacobian_diagonal",)]
+    assert "Which loss did you mean" in finding.alternatives[0].tell_apart
+
+
+def test_a_logarithm_to_base_2_is_named():
+    text = net("delta.sum(0)", delta_by="1").replace("rng.rand(m, 2)", "1. * (rng.rand(m, 2) > .5)")
+    entropy = "-np.sum(Y * np.log2(fwd(p, X)[1]) + (1 - Y) * np.log2(1 - fwd(p, X)[1]))"
+    text = text.replace(".5 * np.sum((fwd(p, X)[1] - Y) ** 2)", entropy)
+    (finding,) = answer_to(text.replace("(o - Y) * o * (1 - o)", "(o - Y)")).findings
+    assert finding.defect == "loss_gradient_mismatch"
+    assert "logarithms to base 2" in finding.why
+
+
+RAW = """
+import numpy as np
+r = np.random.RandomState(0)
+X = r.uniform(-3, 3, 50); Y = np.sin(X)
+params = dict(w=r.randn(10), b=r.randn(10), v=r.randn(10) / 10, c=0.)
+def f(p, X): h = np.tanh(np.outer(X, p["w"]) + p["b"]); return h, h @ p["v"] + p["c"]
+def loss(p, X, Y): return float(np.mean((f(p, X)[1] - Y) ** 2))
+def grads(p, X, Y):
+    h, o = f(p, X); e = 2 * (o - Y) / len(X); dh = np.outer(o - Y, p["v"]) * (1 - h * h)
+    return dict(w=X @ dh, b=dh.sum(0), v=h.T @ e, c=e.sum())
+"""
+
+
+def test_the_error_alone_taken_down_lacks_the_factor_of_the_loss():
+    (finding,) = answer_to(RAW).findings
+    assert (finding.defect, finding.arrays) == ("missing_batch_mean", ("w", "b"))
+    assert "without the 2/m of the loss" in finding.why

@@ -31,6 +31,7 @@ class Steps:
 
     Attributes:
         rate: how many gradients long the first is; negative where it goes up the gradient.
+        uphill: whether it does so for sure: straight, or with the sign of the gradient everywhere.
         straight: whether the first is a multiple of the gradient and nothing else.
         known: whether the second is that of plain descent or momentum; None where it is not seen.
         plain: whether it is that of plain descent.
@@ -38,6 +39,7 @@ class Steps:
     """
 
     rate: float
+    uphill: bool
     straight: bool
     known: bool | None
     plain: bool
@@ -64,6 +66,8 @@ def first_steps(subject: Subject, curve: Array) -> Steps | None:
         return None
     rate = -float(moves[0] @ slopes[0]) / float(slopes[0] @ slopes[0])
     straight = _same(moves[0], -rate * slopes[0])
+    signs = np.sign(moves[0] * slopes[0])
+    uphill = rate < 0 and (straight or bool(np.all(signs >= 0)))
     a = b = np.nan
     seen = len(moves) > 1 and all(np.isfinite(v).all() for v in (moves[1], slopes[1]))
     known = None
@@ -72,7 +76,7 @@ def first_steps(subject: Subject, curve: Array) -> Steps | None:
         (a, b), *_ = np.linalg.lstsq(directions, moves[1], rcond=None)
         down = a <= EXACT * abs(rate) and -EXACT < b < 1
         known = bool(straight and down and _same(moves[1], directions @ (a, b)))
-    return Steps(rate, straight, known, bool(known) and abs(b) < EXACT, told["by_grads"])
+    return Steps(rate, uphill, straight, known, bool(known) and abs(b) < EXACT, told["by_grads"])
 
 
 def _joined(arrays: Mapping[str, Array], subject: Subject) -> Array:
@@ -95,7 +99,9 @@ def _from_the_curve(subject: Subject, curve: Array) -> Steps | None:
                 "descend", seconds=SECONDS, steps=2, lr=rate, **subject.start._asdict()
             )
             if np.allclose(told["losses"], curve[:3], rtol=EXACT, atol=0.0):
-                return Steps(rate, straight=True, known=True, plain=True, by_grads=False)
+                return Steps(
+                    rate, uphill=rate < 0, straight=True, known=rate > 0, plain=True, by_grads=False
+                )
     except SubjectFailed:
         return None
     return None

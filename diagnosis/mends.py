@@ -98,12 +98,17 @@ def _count(case: Case) -> int:
 
 
 def _uphill(case: Case) -> tuple[Finding, Run | None] | None:
-    """The first step goes up the gradient, and plain steps down work."""
+    """The first step goes up the gradient, and steps down work."""
     steps = case.steps
-    if steps is None or steps.rate >= 0:
+    if steps is None or not steps.uphill:
         return None
+    note = "The first step goes up the gradient. "
+    turned = case.train(times=-1.0) if steps.by_grads else None
+    if turned is not None and worse(case, turned):
+        note += "With the sign of every gradient turned, your training works."
+        return _finding("optimizer_wrong", case, turned, note)
     rates = [*(times * abs(steps.rate) for times in SLOWER), *PLAIN]
-    return _plain_is_better(case, rates, "The first step goes up the gradient. ")
+    return _plain_is_better(case, rates, note)
 
 
 def _crooked(case: Case) -> tuple[Finding, Run | None] | None:

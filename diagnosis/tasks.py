@@ -267,25 +267,30 @@ def first_steps(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         `seen`, one dict for each point, the start first, of `most` steps if there are as many;
-        `grads` of the whole loss at each; `by_grads`, whether training calls `grads`.
+        `grads` at each, what training got where it asked once, else of the whole loss; `by_grads`,
+        whether training calls `grads`.
     """
     if caller.train is None:
         msg = "`train` must be a function; got None."
         raise BadResult(msg)
     point = _point(message)
     seen: list[dict[str, Array]] = []
-    called: set[str] = set()
+    given: list[list[dict[str, Array]]] = []
 
     def watched(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(params: Any, *rest: Any, **named_ones: Any) -> Any:
-            called.add(name)
             held = caller.by_name(params)
             here = {n: np.array(held[n], float) for n in caller.params}
             if not seen or any(not np.array_equal(here[n], seen[-1][n]) for n in here):
                 seen.append(here)
+                given.append([])
             if len(seen) > message["most"]:
                 raise _Enough
-            return function(params, *rest, **named_ones)
+            result = function(params, *rest, **named_ones)
+            if name == "grads":
+                got = caller.by_name(result)
+                given[-1].append({n: np.array(got[n], float) for n in caller.params})
+            return result
 
         return call
 
@@ -293,8 +298,11 @@ def first_steps(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
     caller.randomness.put_back()
     with suppress(_Enough), np.errstate(all="ignore"), _instead(caller.train, watchers):
         caller.train(*caller.arguments(point))
-    grads = [caller.grads(Point(params, point.X, point.Y)) for params in seen]
-    return {"seen": seen, "grads": grads, "by_grads": "grads" in called}
+    grads = [
+        got[0] if len(got) == 1 else caller.grads(Point(params, point.X, point.Y))
+        for params, got in zip(seen, given, strict=True)
+    ]
+    return {"seen": seen, "grads": grads, "by_grads": any(given)}
 
 
 def along(caller: Caller, message: Mapping[str, Any]) -> Array:

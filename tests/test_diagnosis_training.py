@@ -124,6 +124,38 @@ def test_plain_steps_are_seen_as_such_from_their_losses_alone(pace):
     assert (steps.plain, steps.by_grads) == (True, False)
 
 
+EACH_SAMPLE = """
+def train(params, X, Y, lr={rate}):
+    p = dict(params); L = []
+    for t in range(40):
+        for i in range(len(X)):
+            g = grads(p, X[i:i + 1], Y[i:i + 1]); p = {{k: p[k] {sign} lr*g[k] for k in p}}
+        L.append(loss(p, X, Y))
+    return p, L
+"""
+
+
+@pytest.mark.parametrize(
+    ("sign", "rate", "uphill", "said"),
+    [("-", 100.0, False, "learning_rate_too_large"), ("+", 0.1, True, "optimizer_wrong")],
+)
+def test_steps_of_single_samples_are_judged_by_their_own_gradients(sign, rate, uphill, said):
+    # The first sample is one whose gradient points against that of all.
+    text = NET + EACH_SAMPLE.format(sign=sign, rate=rate)
+    against = "X = np.roll(X, -{n}, axis=0); Y = np.roll(Y, -{n}, axis=0)\n"
+    for n in range(64):
+        names = truth.module(NET + against.format(n=n))
+        p, X, Y = names["params"], names["X"], names["Y"]
+        one, all_ = names["grads"](p, X[:1], Y[:1]), names["grads"](p, X, Y)
+        if sum(np.sum(one[k] * all_[k]) for k in p) < 0:
+            break
+    subject = subject_of(text.replace("def f(p", against.format(n=n) + "def f(p", 1))
+    steps = first_steps(subject, np.zeros(0))
+    assert steps is not None
+    assert (steps.uphill, steps.straight) == (uphill, True)
+    assert [finding.defect for finding in examine(subject).findings] == [said]
+
+
 def test_a_rate_that_cannot_be_changed_is_asked_for():
     text = text_of(RMSPROP, 5.0, hidden=True).replace("g = grads(", "g = slopes(")
     answer = examine(subject_of(f"{text}slopes = grads\n"))

@@ -40,12 +40,21 @@ def like(original: Any, array: Array) -> Any:
     if isinstance(original, np.matrix):
         return np.asmatrix(array.copy())
     if isinstance(original, list | tuple):
-        return type(original)(array.tolist())
+        return type(original)(_items(original, array))
     if isinstance(original, np.generic):
         return array[()]
     if isinstance(original, int | float) and array.ndim == 0:
         return array.item()
     return array.copy()
+
+
+def _items(original: list[Any] | tuple[Any, ...], array: Array) -> list[Any]:
+    """Return the items of a list as the author has them: columns in a list stay arrays."""
+    if not original or not array.ndim or np.ndim(original[0]) == 0:
+        return list(array.tolist())
+    # Of fewer samples than the author has, or more, each is of the kind of the first.
+    kinds = original if len(original) == len(array) else [original[0]] * len(array)
+    return [like(kind, item) for kind, item in zip(kinds, array, strict=True)]
 
 
 def memory_of(array: Array) -> object:

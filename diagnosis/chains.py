@@ -14,6 +14,7 @@ from diagnosis.calls import Array
 from diagnosis.views import LayerViews, Layout, View
 
 STEPS = 20_000
+PER_SAMPLE, AGAIN = 3.0, 0.3  # what a bias for every sample costs, and one more of them
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def _weights(piece: Piece, n: int) -> Iterator[tuple[Array, Array | None, str, f
             yield matrix[1:], matrix[0], style, 0.5
 
 
-def _biases(piece: Piece, n: int, samples: int) -> Iterator[tuple[Array, float]]:
+def _biases(piece: Piece, n: int, samples: int, each: float) -> Iterator[tuple[Array, float]]:
     index = piece.index
     flat = index.reshape(-1)
     if flat.size == n and index.ndim <= 2 and (index.ndim < 2 or 1 in index.shape):
@@ -62,11 +63,13 @@ def _biases(piece: Piece, n: int, samples: int) -> Iterator[tuple[Array, float]]
     if index.ndim == 2 and samples > 1:
         for rows in (index, index.T):
             if rows.shape == (samples, n):
-                yield rows, 3.0
+                yield rows, each
 
 
 def targets_of(Y: Array, n_out: int, samples: int) -> Iterator[tuple[str, float]]:
     """Yield how Y may become `(samples, n_out)`, in the words of `Layout.targets`, and the cost."""
+    if Y.ndim > 2 and Y.shape == (samples, *Y.shape[1:]) and Y.size == samples * n_out:
+        yield "rows", 0.0
     if Y.ndim == 2:
         if Y.shape == (samples, n_out):
             yield "rows", 0.0
@@ -75,6 +78,8 @@ def targets_of(Y: Array, n_out: int, samples: int) -> Iterator[tuple[str, float]
     if Y.size == samples and n_out == 1 and Y.ndim < 2:
         yield "vector", 0.0
     if Y.size == samples and n_out > 1 and np.array_equal(Y, np.round(Y)):
+        if np.min(Y) == 1 and np.max(Y) <= n_out:
+            yield "labels from 1", 0.4 if np.max(Y) == n_out else 1.4
         yield "labels", 0.5 if np.max(Y) + 1 >= n_out else 1.5
     if samples == 1 and Y.ndim == 1 and Y.size == n_out:
         yield "single", 0.3
@@ -88,6 +93,8 @@ def inputs_of(X: Array) -> Iterator[tuple[bool, int, int, float]]:
     elif X.ndim == 1:
         yield True, 1, X.shape[0], 0.0
         yield False, X.shape[0], 1, 0.3
+    elif X.ndim > 2:
+        yield True, X.size // len(X), len(X), 0.0
 
 
 @dataclass(frozen=True)
@@ -96,6 +103,7 @@ class _Chain:
     left: tuple[Piece, ...]
     n: int
     last: float
+    targets: str = ""  # set once all arrays are in it
 
     def with_(self, layer: LayerViews, left: tuple[Piece, ...], piece: Piece) -> _Chain:
         """Return the chain with one more layer, made of a piece."""
@@ -113,9 +121,10 @@ def _longer(chain: _Chain, rows: bool, samples: int) -> Iterator[tuple[float, _C
                 yield cost, chain.with_(replace(made, b=View(piece.name, inner)), rest, piece)
                 continue
             fits = 0
+            each = AGAIN if chain.layers and _per_sample(chain.layers[-1]) else PER_SAMPLE
             for j, bias in enumerate(rest):
                 left = rest[:j] + rest[j + 1 :]
-                for b, extra in _biases(bias, W.shape[1], samples):
+                for b, extra in _biases(bias, W.shape[1], samples, each):
                     away = 0.4 * _strange(piece, bias) + 0.05 * fits
                     fits += 1
                     full = replace(made, b=View(bias.name, b))
@@ -158,6 +167,10 @@ def _end(layer: LayerViews) -> bool | None:
     return _end_of(layer.W.index, layer.b.index)
 
 
+def _per_sample(layer: LayerViews) -> bool:
+    return layer.b is not None and layer.b.index.ndim == 2
+
+
 def _strange(weight: Piece, bias: Piece) -> bool:
     """Whether the numbers in two names differ, where both have some."""
     w, b = number_in(weight.name), number_in(bias.name)
@@ -169,14 +182,20 @@ def chains(pieces: Sequence[Piece], X: Array, Y: Array) -> Iterator[Layout]:
     count = itertools.count()
     heap: list[tuple[float, int, _Chain, bool, int]] = []
     for rows, n, samples, cost in inputs_of(X):
-        heapq.heappush(heap, (cost, next(count), _Chain((), tuple(pieces), n, -1.0), rows, samples))
+        heapq.heappush(
+            heap, (cost, next(count), _Chain((), tuple(pieces), n, -np.inf), rows, samples)
+        )
     for _ in range(STEPS):
         if not heap:
             return
         cost, _, chain, rows, samples = heapq.heappop(heap)
+        if chain.targets:
+            yield Layout(chain.layers, rows, chain.targets, cost)
+            continue
         if not chain.left and chain.layers:
             for targets, extra in targets_of(Y, chain.n, samples):
-                yield Layout(chain.layers, rows, targets, cost + extra)
+                whole = replace(chain, targets=targets)
+                heapq.heappush(heap, (cost + extra, next(count), whole, rows, samples))
             continue
         for more, longer in _longer(chain, rows, samples):
             heapq.heappush(heap, (cost + more, next(count), longer, rows, samples))

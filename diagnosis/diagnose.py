@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.random import default_rng
 
-from diagnosis.answer import Answer
+from diagnosis.answer import Answer, Finding
 from diagnosis.calls import Array
 from diagnosis.clipping import only_signs
 from diagnosis.dependence import sentences
@@ -32,8 +32,7 @@ from diagnosis.training import check_training
 from diagnosis.wrong_gradient import WrongGradient
 
 SEED = 20181013
-# Seconds for each scale of masks: there are many.
-OTHER_SCALE = 0.15
+USUAL = 3
 KEPT = (0.5, 0.8, 0.9, 0.7, 0.6, 0.75, 0.4, 0.3, 0.2, 0.25, 0.1, 0.95)
 
 
@@ -155,22 +154,30 @@ class _Examination:
         """
         subject = self.subject
         subject.losses([subject.start], lenient=False)
-        subject.grads(subject.start)
+        try:
+            subject.grads(subject.start)
+        except SubjectFailed as failed:
+            # (m, 1) - (m,) is (m, m), and dW has a column for every sample.
+            spread = broadcast_labels(subject)
+            raise SubjectFailed(
+                f"{failed} {spread.why} {spread.fix}" if spread is not None else str(failed)
+            ) from failed
 
     def _model(self, masks: Sequence[Array]) -> tuple[Model | None, int | None]:
         scaled = _scaled(masks, self.subject.shares)
-        # A usual network is found at once, if the scale is right; the rest takes all the time.
-        tries = [(m, OTHER_SCALE) for m in scaled] if len(scaled) > 1 else []
-        for tried, seconds in [*tries, (scaled[0], SECONDS)]:
-            rough = self.evidence.rough
-            identifier = Identifier(
-                self.subject, self.probes, rough=rough, masks=tried, seconds=seconds
+        searches = [
+            Identifier(
+                self.subject, self.probes, rough=self.evidence.rough, masks=tried,
+                seconds=min(SECONDS, 2 * SECONDS / len(scaled)),
             )
-            model = next(
-                (m for m in identifier.models() if not refuted(m, self.evidence.taken)), None
-            )
+            for tried in scaled
+        ]  # fmt: skip
+        # All scales a mask may have, in the usual layouts, before any in all layouts.
+        for search, most in [(s, USUAL) for s in searches[1:]] + [(s, None) for s in searches]:
+            found = (m for m in search.models(most) if not refuted(m, self.evidence.taken))
+            model = next(found, None)
             if model is not None:
-                return with_fewer_samples(model, self.subject, self.probes, identifier.exact)
+                return with_fewer_samples(model, self.subject, self.probes, search.exact)
         return None, None
 
     def _checks(self, model: Model | None) -> Mapping[str, ArrayCheck]:
@@ -209,9 +216,11 @@ class _Examination:
                 self._right_steps(online)
                 return
             answer.kind = "gradient"
-            if self._labels_spread():
+            spread = broadcast_labels(self.subject, self.probes)
+            if spread is not None and self._labels_spread(spread):
                 return
             WrongGradient(self.subject, self.probes, answer, self.evidence, self.fewer).explain()
+            answer.findings += [spread] if spread is not None else []
             size = only_signs(self.evidence.grads)
             if size is not None:
                 answer.notes.append(
@@ -227,10 +236,10 @@ class _Examination:
             answer.kind = "healthy"
             check_training(self.subject, answer.model, answer, self.probes)
 
-    def _labels_spread(self) -> bool:
+    def _labels_spread(self, found: Finding) -> bool:
         """Explain a gradient that is right, or can be explained, for labels of the right shape."""
-        answer, found = self.answer, broadcast_labels(self.subject, self.probes)
-        if found is None or answer.findings:
+        answer = self.answer
+        if answer.findings:
             return False
         try:
             other = _Examination(with_matching_labels(self.subject)).run()

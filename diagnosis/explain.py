@@ -18,6 +18,9 @@ TELL_APART: Mapping[frozenset[str], str] = {
     frozenset({"missing_output_derivative", "loss_gradient_mismatch"}):
         "Numbers cannot tell: either the slope is missing, or the delta is that of a "
         "cross-entropy. Which loss did you mean to train with?",
+    frozenset({"softmax_jacobian_diagonal", "loss_gradient_mismatch"}):
+        "Numbers cannot tell: a - y is the delta of the cross-entropy of classes, and what the "
+        "diagonal gives of the binary one. Which loss did you mean to train with?",
     frozenset({"softmax_jacobian_missing", "loss_gradient_mismatch"}):
         "Numbers cannot tell: either the softmax Jacobian is missing, or the delta is that of a "
         "cross-entropy. Which loss did you mean to train with?",

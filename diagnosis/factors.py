@@ -191,9 +191,30 @@ def _penalties(model: Model, state: State) -> Iterator[Op]:
                 continue
             if np.max(np.abs(expected)) == 0 and np.max(np.abs(have)) < 1e-7:
                 continue
-            name = f"{place}{k + 1}"
-            note = f"d{name} holds {_terms(have, name)}, the loss {_terms(expected, name)}"
+            note = _of_penalty(own_words(model, k, place), have, expected)
             yield Op("l2_gradient_wrong", k, place, note)
+
+
+def _of_penalty(what: str, have: Sequence[float], expected: Sequence[float]) -> str:
+    """Say what the gradient of an array holds of its penalty, and what that of the loss does."""
+    if not any(have):
+        return f"the gradient of {what} lacks its penalty's, {_terms(expected, what)}"
+    loss = f"that of the loss {_terms(expected, what)}"
+    loss = loss if any(expected) else "the loss has no penalty there"
+    return f"the gradient of {what} holds {_terms(have, what)}, {loss}"
+
+
+def own_words(model: Model, k: int, place: str) -> str:
+    """Return what the author calls the weights or the bias of a layer, from 0."""
+    layer = model.layout.layers[k]
+    view = layer.W if place == "W" or layer.b is None else layer.b
+    names = [v.name for x in model.layout.layers for v in (x.W, x.b) if v is not None]
+    if names.count(view.name) == 1:
+        return view.name
+    what = "weights" if place == "W" else "biases"
+    if names.count(view.name) == 2:
+        return f"the {what} in {view.name}"
+    return f"the {what} of layer {k + 1} in {view.name}"
 
 
 def _expected(model: Model, k: int, place: str) -> tuple[float, float]:
@@ -206,13 +227,13 @@ def _expected(model: Model, k: int, place: str) -> tuple[float, float]:
 
 def _terms(factors: Sequence[float], name: str) -> str:
     """Return the gradient of a penalty as a formula; what is no more than rounding is left out."""
+    powers = ("them", "their signs") if " " in name else (name, f"sign({name})")
     least = NO_TERM * max(abs(factor) for factor in factors)
-    said = [
-        f"{factor:.6g} {what}"
-        for factor, what in zip(factors, (name, f"sign({name})"), strict=True)
+    return " and ".join(
+        f"{factor:.6g} times {what}"
+        for factor, what in zip(factors, powers, strict=True)
         if abs(factor) > least
-    ]
-    return " + ".join(said) or f"0 {name}"
+    )
 
 
 def _differ(a: Sequence[float], b: Sequence[float]) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -25,6 +26,14 @@ COMMON_OUTPUTS = ("softmax", "sigmoid", "identity", "tanh", "relu", "softmax_ove
                   "softmax_over_everything")  # fmt: skip
 COMMON_LOSSES = ("squared_error", "binary_cross_entropy", "cross_entropy", "absolute_error",
                  "logits_cross_entropy", "softmax_logits_cross_entropy")  # fmt: skip
+
+
+# The output these losses are for; they are tried with it whatever the targets are, for labels of
+# -1 and 1, or 1 and 2, are a mistake people make.
+CLASSES: Mapping[str, str] = MappingProxyType({
+    "binary_cross_entropy": "sigmoid", "cross_entropy": "softmax",
+    "logits_cross_entropy": "identity", "softmax_logits_cross_entropy": "identity",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -119,7 +128,8 @@ def likely_heads(Y: Array, *, full: bool) -> Iterator[Head]:
             # For one-hot targets of two classes this and the binary one are the same.
             losses.sort(key=lambda name: name != "cross_entropy")
         for loss in losses:
-            if (share or ("cross_entropy" not in loss and loss != "kullback_leibler")) and (
+            shares = share or CLASSES.get(loss) == output
+            if (shares or ("cross_entropy" not in loss and loss != "kullback_leibler")) and (
                 signs or ("hinge" not in loss and loss != "logistic(-1/1)")
             ):
                 yield Head(output, loss, LOSSES[loss])

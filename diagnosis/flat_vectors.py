@@ -71,7 +71,8 @@ def cuts_of(name: str, size: int, X: Array, Y: Array) -> Iterator[Layout]:
     """Yield ways to cut one vector into layers."""
     outs = {1} if Y.ndim < 2 else set(Y.shape)
     if Y.ndim < 2 or 1 in Y.shape:
-        outs.add(int(np.max(Y)) + 1 if np.array_equal(Y, np.round(Y)) else 1)
+        whole = np.array_equal(Y, np.round(Y))
+        outs |= {int(np.max(Y)), int(np.max(Y)) + 1} if whole else {1}
     for rows, n, samples, cost in sorted(inputs_of(X), key=lambda i: i[3]):
         for k in sorted(o for o in outs if o > 0):
             targets = list(targets_of(Y, k, samples))

@@ -55,7 +55,12 @@ def _without_slope(
     top = k + 1 == len(model.layout.layers) - 1
     word = "missing_output_derivative" if top else "missing_hidden_derivative"
     note = "what is taken through the weights is dL/da of the layer above, without its slope"
-    yield Op(word, k, "delta", note), _propagated(above.pre, [g.batch.W[k + 1] for g in groups])
+    cure = (
+        "Take the delta of the layer above through its weights: the error times the slope there, "
+        "not the error alone."
+    )
+    op = Op(word, k, "delta", note, cure=cure)
+    yield op, _propagated(above.pre, [g.batch.W[k + 1] for g in groups])
 
 
 def _without_weights(groups: Sequence[Group], above: Above, k: int) -> Iterator[tuple[Op, Arrays]]:

@@ -57,7 +57,7 @@ class Identifier:
         subject: whose loss it is.
         probes: where to evaluate it.
         rough: how exactly it can be known, of its size.
-        masks: dropout masks seen, by `(samples, units)` shape.
+        masks: dropout masks seen, in the author's layout.
         seconds: when to give up.
     """
 
@@ -70,11 +70,12 @@ class Identifier:
         masks: Sequence[Array] = (),
         seconds: float = SECONDS,
     ) -> None:
-        self.subject, self.probes, self.masks = subject, probes, masks
+        self.subject, self.probes, self.seen = subject, probes, masks
+        self.masks: list[Array] = []  # as `(samples, units)` of the layout at hand
         self.exact = max(EXACT, 30 * rough)
         self.norm_eps = NORM_EPSILONS[0]
         self.thorough = self.far = False
-        self.deadline = time.process_time() + seconds
+        self.seconds, self.deadline = seconds, 0.0
         self.full = probes.points(POINTS)
         self._full_losses: Array | None = None
         self._stages: dict[Any, tuple[list[Point], Array]] = {}
@@ -97,8 +98,13 @@ class Identifier:
             self._stages[view.key] = (points, self.subject.losses(points))
         return self._stages[view.key]
 
-    def models(self) -> Iterator[Model]:
-        """Yield models that reproduce the loss, the most usual layout first."""
+    def models(self, most: int | None = None) -> Iterator[Model]:
+        """Yield models that reproduce the loss, the most usual layout first.
+
+        Args:
+            most: how many layouts to look at, each for what is common only; None for all.
+        """
+        self.deadline = time.process_time() + self.seconds
         finite = self.full_losses[np.isfinite(self.full_losses)]
         if not finite.size or not resolved(finite, self.exact):
             return
@@ -106,7 +112,7 @@ class Identifier:
         first = list(itertools.islice(ways, FIRST))
         # What is common is tried in many layouts before what is rare is tried in any.
         passes = ((first, False), (first[:LIKELY], True), (ways, False), (first[LIKELY:], True))
-        for some, thorough in passes:
+        for some, thorough in passes if most is None else ((first[:most], False),):
             self.thorough = thorough
             for layout in some:
                 if time.process_time() > self.deadline:
@@ -131,6 +137,7 @@ class Identifier:
     # --- stages
 
     def _in_layout(self, layout: Layout) -> Iterable[Partial]:
+        self.masks = [mask if layout.rows else mask.T for mask in self.seen]
         found = [Partial((), (), None)]
         last = len(layout.layers) - 1
         below = last  # the highest layer whose activation is not known yet, counting from 0
@@ -164,6 +171,7 @@ class Identifier:
             self.thorough,
             self.far,
             layout.targets,
+            layout.rows and bool(self.seen),
             tuple(
                 (
                     v.W.name,

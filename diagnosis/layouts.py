@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from diagnosis.flat_vectors import cuts_of
 from diagnosis.views import Layout, View
 
 MOST = 400
+FROM_ABOVE = 1.0
 MOST_ARRAYS = 24
 
 
@@ -40,7 +42,13 @@ def layouts(
         return
     pieces = _pieces(params)
     yield from itertools.islice(_with_norms(pieces, X, Y), MOST)
-    yield from itertools.islice(chains(pieces, X, Y), MOST)
+    ways = chains(pieces, X, Y)
+    if len({piece.order for piece in pieces}) == len(pieces):
+        # Names that are no numbers may stand from the output down.
+        down = [replace(piece, order=-piece.order) for piece in reversed(pieces)]
+        other = (replace(way, cost=way.cost + FROM_ABOVE) for way in chains(down, X, Y))
+        ways = heapq.merge(ways, other, key=lambda way: way.cost)
+    yield from itertools.islice(ways, MOST)
 
 
 def _pieces(params: Mapping[str, Array]) -> list[Piece]:

@@ -65,7 +65,8 @@ def loss_gradients(
             continue
         made = each(groups, lambda g, n=name: LOSSES[n].slope(g.true.A[-1], g.batch.Y) * g.factor)  # type: ignore[misc]
         if made is not None:
-            op = Op("loss_gradient_mismatch", last, "delta", f"the delta of {name}", 1.05, True)
+            note = f"the delta of {name.replace('_', ' ')}"
+            op = Op("loss_gradient_mismatch", last, "delta", note, 1.05, True)
             yield (op,), made
     yield from _of_the_same_loss(model, groups, last)
     yield from _mistyped(model, groups, last)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -20,6 +19,7 @@ COUNTS = ("steps", "epochs", "iterations", "n_iter", "num_iterations", "n", "ite
           "num_steps", "n_epochs", "num_epochs", "max_iter", "STEPS", "EPOCHS")  # fmt: skip
 CLIP = 1e-12
 SLOWER = (1.0, 0.1, 0.01)
+PLAIN = (1.0, 0.1, 0.01)
 SMALL, LARGE = 0.15, 4.0
 WIDE, UNEVEN = 15.0, 30.0
 
@@ -97,47 +97,47 @@ def _count(case: Case) -> int:
     return int(named[0]) if named else len(case.run.curve)
 
 
-def _step(case: Case) -> tuple[Finding, Run | None] | None:
-    """Plain steps of the same size work, and the author's do not."""
+def _uphill(case: Case) -> tuple[Finding, Run | None] | None:
+    """The first step goes up the gradient, and steps down work."""
+    steps = case.steps
+    if steps is None or not steps.uphill:
+        return None
+    note = "The first step goes up the gradient. "
+    turned = case.train(times=-1.0) if steps.by_grads else None
+    if turned is not None and worse(case, turned):
+        note += "With the sign of every gradient turned, your training works."
+        return _finding("optimizer_wrong", case, turned, note)
+    rates = [*(times * abs(steps.rate) for times in SLOWER), *PLAIN]
+    return _plain_is_better(case, rates, note)
+
+
+def _crooked(case: Case) -> tuple[Finding, Run | None] | None:
+    """The first step is right, the second is no known optimizer's, and plain steps work."""
+    steps = case.steps
+    if steps is None or steps.rate < 0 or not steps.straight or steps.known is not False:
+        return None
+    return _plain_is_better(
+        case, (steps.rate, *PLAIN), "The second step is none of plain descent or of momentum. "
+    )
+
+
+def _at_no_rate(case: Case) -> tuple[Finding, Run | None] | None:
+    """No rate that was tried works, and plain steps do."""
     rate = _rate(case)
-    if rate is None:
+    if rate is None or (case.steps is not None and case.steps.known):
         return None
-    first = case.train(**_one_step(case)) if _one_step(case) else None
-    wrong = first is not None and _uphill(case, first)
-    # Up the gradient, a rate may be too large besides; it is not tried with that sign.
-    plain = next(
-        (
-            run
-            for times in (SLOWER if wrong else SLOWER[:1])
-            if worse(case, run := _descended(case, times * rate[2]))
-        ),
-        None,
-    )
-    if plain is None:
-        return None
-    note = (
-        "The first step goes up the gradient."
-        if wrong
-        else (f"Plain steps with the same gradients and rate, {rate[2]:g}, reach a lower loss.")
-    )
-    return _finding("optimizer_wrong", case, plain, note)
+    return _plain_is_better(case, (rate[2],), "")
 
 
-def _one_step(case: Case) -> dict[str, Any]:
-    defaults = case.subject.train or {}
-    name = next((n for n in COUNTS if n in defaults), None)
-    return {"settings": {name: 1}} if name else {}
-
-
-def _uphill(case: Case, first: Run) -> bool:
-    grads = case.subject.try_grads(case.subject.start)
-    if grads is None:
-        return False
-    along = sum(
-        float(np.sum((first.params[n] - np.asarray(case.subject.params[n], float)) * g))
-        for n, g in grads.items()
-    )
-    return along > 0
+def _plain_is_better(
+    case: Case, rates: Sequence[float], note: str
+) -> tuple[Finding, Run | None] | None:
+    for rate in rates:
+        plain = _descended(case, rate)
+        if worse(case, plain):
+            note += f"Plain steps of {rate:.6g} with the same gradients reach a lower loss."
+            return _finding("optimizer_wrong", case, plain, note)
+    return None
 
 
 def _descended(case: Case, rate: float) -> Run | None:
@@ -191,37 +191,56 @@ def _init(case: Case) -> tuple[Finding, Run | None] | None:
     return _finding(word, case, best, note)
 
 
-def _at_rates(case: Case, factors: tuple[float, ...]) -> tuple[float, Run] | None:
-    rate = _rate(case)
-    if rate is None:
-        return None
-    place, name, value = rate
-    best: tuple[float, Run] | None = None
+def tries_rates(case: Case) -> bool:
+    """Whether there is a way to train at another rate."""
+    steps = case.steps
+    return _rate(case) is not None or (
+        steps is not None and steps.rate > 0 and (steps.by_grads or steps.plain)
+    )
+
+
+def _at(case: Case, factor: float) -> tuple[str, Run | None]:
+    """Return the author's training with another rate, and what was done, in words.
+
+    Where no name holds the rate, the gradients are scaled; where training does not call `grads` and
+    takes plain steps, such steps are taken in its place. Nothing is returned where no way is open.
+    """
+    rate, steps = _rate(case), case.steps
+    if rate is not None:
+        place, name, value = rate
+        said = f"With a rate of {value * factor:g} training works."
+        return said, case.train(**{place: {name: value * factor}})
+    said = f"With steps {factor:g} times as long training works."
+    if steps is not None and steps.rate > 0 and steps.by_grads:
+        return said, case.train(times=factor)
+    if steps is not None and steps.rate > 0 and steps.plain:
+        value = steps.rate * factor
+        said = f"Its steps are plain ones of {steps.rate:.4g}; of {value:.4g}, training works."
+        return said, _descended(case, value)
+    return "", None
+
+
+def _at_rates(
+    case: Case, word: str, factors: tuple[float, ...]
+) -> tuple[Finding, Run | None] | None:
+    best: tuple[str, Run] | None = None
     for factor in factors:
-        run = case.train(**{place: {name: value * factor}})
+        said, run = _at(case, factor)
         if run is not None and run.finite and (best is None or run.final < best[1].final):
-            best = (value * factor, run)
-    return best if best is not None and worse(case, best[1]) else None
+            best = (said, run)
+    if best is None or not worse(case, best[1]):
+        return None
+    return _finding(word, case, best[1], best[0])
 
 
 def _slower(case: Case) -> tuple[Finding, Run | None] | None:
-    hit = _at_rates(case, (0.1, 0.01, 0.001))
-    if hit is None:
-        return None
-    return _finding(
-        "learning_rate_too_large", case, hit[1], f"With a rate of {hit[0]:g} training works."
-    )
+    return _at_rates(case, "learning_rate_too_large", (0.1, 0.01, 0.001))
 
 
 def _faster(case: Case) -> tuple[Finding, Run | None] | None:
     if not case.run.finite:
         return None
-    hit = _at_rates(case, (10.0, 100.0, 1000.0, 10000.0))
-    if hit is None:
-        return None
-    return _finding(
-        "learning_rate_too_small", case, hit[1], f"With a rate of {hit[0]:g} training works."
-    )
+    return _at_rates(case, "learning_rate_too_small", (10.0, 100.0, 1e3, 1e4, 1e5))
 
 
 def _died(case: Case) -> tuple[Finding, Run | None] | None:
@@ -235,4 +254,6 @@ def _died(case: Case) -> tuple[Finding, Run | None] | None:
 
 
 # The first that helps is named.
-MENDS: tuple[Mend, ...] = (_log, _step, _inputs, _init, _slower, _faster, _died)
+MENDS: tuple[Mend, ...] = (
+    _log, _uphill, _crooked, _inputs, _init, _slower, _faster, _at_no_rate, _died,
+)  # fmt: skip

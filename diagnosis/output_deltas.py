@@ -66,7 +66,7 @@ def _only(array: Array, i: int, *, alone: bool) -> Array:
 
 
 def _softmax_deltas(
-    model: Model,  # noqa: ARG001 - called in the place of _unit_deltas
+    model: Model,
     groups: Sequence[Group],
     G: Arrays,
     right: Arrays,
@@ -75,7 +75,10 @@ def _softmax_deltas(
     diagonal = [g.true.A[-1] * (1 - g.true.A[-1]) for g in groups]
     yield Op("softmax_jacobian_missing", last, "delta", ""), G
     yield Op("missing_output_derivative", last, "delta", "dL/da is passed on as dL/dz", 1.1), G
-    yield (Op("softmax_jacobian_diagonal", last, "delta", "dL/da a (1 - a)"), times(G, diagonal))
+    # Of the binary cross-entropy that is a - y, which people write of the other one.
+    dearer = 1.1 if model.loss_name == "binary_cross_entropy" else 1.0
+    op = Op("softmax_jacobian_diagonal", last, "delta", "dL/da a (1 - a)", dearer)
+    yield op, times(G, diagonal)
     yield (
         Op("softmax_extra_derivative", last, "delta", "(a - y) a (1 - a)"),
         times(right, diagonal),

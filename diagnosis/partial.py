@@ -26,18 +26,16 @@ class Partial:
 def mask_of(masks: Sequence[Array], widths: Sequence[int], k: int, samples: int) -> Array | None:
     """Return the dropout mask of hidden layer k, `(m, n)`, if one was seen.
 
-    Programs with samples in columns draw it as `(n, m)`. Of layers as wide as each other, the
-    first has the mask that was seen first.
+    Of layers as wide as each other, the first has the mask that was seen first.
 
     Args:
-        masks: those seen, in order.
+        masks: those seen, in order, each `(m, n)`.
         widths: of the hidden layers.
         k: the layer, from 0.
         samples: of a point.
     """
     shape = (samples, widths[k])
     fitting = [mask for mask in masks if mask.shape == shape]
-    fitting = fitting or [mask.T for mask in masks if mask.T.shape == shape]
     before = list(widths[:k]).count(widths[k])
     return fitting[before] if before < len(fitting) else None
 

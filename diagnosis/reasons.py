@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -82,7 +83,7 @@ def named(
     found = (
         _m_or_two(factor, m, averaged, place)
         or _a_divisor(factor, m, widths, place)
-        or _m_and_two(factor, m, averaged, place)
+        or _m_and_two(factor, m, averaged, place, inner=inner)
         or _any(factor, place)
     )
     if inner and place != "b" and is_close(factor, factor[:1] * len(m)) and not _of_m(found):
@@ -120,10 +121,15 @@ def _m_or_two(
 
 
 def _m_and_two(
-    factor: Factor, m: Sequence[float], averaged: bool | None, place: str
+    factor: Factor, m: Sequence[float], averaged: bool | None, place: str, *, inner: bool
 ) -> list[Reason]:
     for two, text in TWO:
         times_m = _times_m(tuple(f / two for f in factor), m, averaged, place)
+        if times_m and inner and place == "delta":
+            note = "2 m times the right one"
+            if two < 1:
+                note = "m/2 times the right one, as if the error came without the 2/m of the loss"
+            return [times_m._replace(note=note)]
         if times_m:
             word = "bias_grad_wrong_formula" if place == "b" else "loss_gradient_mismatch"
             return [times_m, Reason(word, f"{text} the right one besides", _cost(place))]
@@ -142,6 +148,10 @@ def _any(factor: Factor, place: str) -> list[Reason]:
     note = f"{factor[0]:.6g} times the right one"
     if place == "b":
         return [Reason("bias_grad_wrong_formula", note, 1.3)]
+    for base in (2, 10):
+        if is_close(factor, [math.log(base)] * len(factor)):
+            note = f"ln {base} times the right one, so the loss takes logarithms to base {base}"
+            return [Reason("loss_gradient_mismatch", note, 1.3)]
     steady = len(factor) > 1 and is_close(factor, factor[:1] * len(factor))
     return [Reason("unexplained", note, 2.0, OF_ALL if place == "delta" else "", steady=steady)]
 
@@ -184,16 +194,19 @@ def _times_m(
 
 def _divided(factor: Factor, m: Sequence[float], widths: Sequence[int]) -> str | None:
     """Say what else than m a factor comes from dividing by; None if nothing is known."""
-    for width in sorted({*widths, *(w + 1 for w in widths)} - {1}):
+    for width in sorted({*widths, *(w + 1 for w in widths if w > 1)} - {1}):
+        inputs = width in widths and not widths.index(width)
+        what = "the number of inputs" if inputs else "a number of units"
         for value, text in (
-            ([s / width for s in m], f"divided by {width}, a number of units, for m"),
-            ([1 / width] * len(m), f"divided by {width}, a number of units, besides"),
-            ([float(width)] * len(m), f"{width} times the right one, a number of units"),
+            ([s / width for s in m], f"divided by {width}, {what}, for m"),
+            ([1 / width] * len(m), f"divided by {width}, {what}, besides"),
+            ([float(width)] * len(m), f"{width} times the right one, {what}"),
         ):
             if is_close(factor, value):
                 return text
     divisors = [s / f for s, f in zip(m, factor, strict=True)]
-    if len(m) > 1 and is_close(tuple(divisors), [divisors[0]] * len(m)) and divisors[0] > 1:
+    one = is_close(tuple(divisors), [divisors[0]] * len(m)) and not is_close((divisors[0],), [2.0])
+    if len(m) > 1 and one and divisors[0] > 1:
         return f"divided by {divisors[0]:.6g} for the number of samples"
     shifts = [round(d - s) for d, s in zip(divisors, m, strict=True)]
     if (

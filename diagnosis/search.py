@@ -23,6 +23,7 @@ from diagnosis.model import Model
 from diagnosis.norm_deltas import through_norm, without_paths
 from diagnosis.operators import Signal
 from diagnosis.output_deltas import output_signals
+from diagnosis.reasons import TWO
 from diagnosis.search_state import MARGIN, State, cost_of, longer, pruned
 
 TRIED = 260
@@ -30,7 +31,8 @@ TWICE = 1.4
 SECONDS = 6.0
 # Two names for the same numbers, either of which may be what the author did.
 TWINS = {"missing_output_derivative", "loss_gradient_mismatch", "softmax_jacobian_missing",
-         "softmax_extra_derivative", "hidden_delta_skips_weights"}  # fmt: skip
+         "softmax_jacobian_diagonal", "softmax_extra_derivative",
+         "hidden_delta_skips_weights"}  # fmt: skip
 
 
 class Search:
@@ -133,10 +135,8 @@ class Search:
 
     def _is_known(self, signal: Signal, seen: set[tuple[float, ...]]) -> bool:
         """Whether a cheaper signal has the same numbers, and there is no other word for them."""
-        if len(signal.bases) > 1:
-            return False
-        d = signal.bases[0][0].reshape(-1)
-        marks = (np.linalg.norm(d), d @ np.cos(np.arange(d.size)))
+        bases = [base[0].reshape(-1) for base in signal.bases]
+        marks = [v for d in bases for v in (np.linalg.norm(d), d @ np.cos(np.arange(d.size)))]
         key = tuple(float(f"{v:.9g}") for v in marks)
         known = key in seen and not (signal.ops and TWINS & {op.word for op in signal.ops})
         seen.add(key)
@@ -149,7 +149,9 @@ class Search:
         above = before.W[0].factors if before else None
         known = above or (1.0,) * len(self.groups)
         factors = [m.factors for m in own if m is not None and m.factors is not None]
-        odd = any(not np.allclose(f, known, rtol=1e-6) for f in factors)
+        usual = [1.0, *(v for v, _ in TWO)] if any(op.free for op in new) else [1.0]
+        over = [np.divide(f, known) for f in factors]
+        odd = any(not any(np.allclose(f, v, rtol=1e-6) for v in usual) for f in over)
         return cost_of(new) + sum(m.cost for m in own if m is not None) + odd
 
     def _lost(self, k: int) -> Match | None:

@@ -9,8 +9,9 @@ import numpy as np
 from diagnosis.answer import Finding
 from diagnosis.calls import Array, Point
 from diagnosis.explain import layer_words
+from diagnosis.fitting import CLASSES
 from diagnosis.model import Model, read
-from diagnosis.probing import Probes
+from diagnosis.probing import Probes, random_params
 from diagnosis.subject import Subject
 
 SAME = 1e-12
@@ -45,14 +46,24 @@ def no_numbers(subject: Subject) -> str:
     return f"`params`, `X` and `Y` must be finite; got NaN or infinity in {', '.join(said)}. {what}"
 
 
-def broadcast_labels(subject: Subject, probes: Probes) -> Finding | None:
-    """Find labels that are compared with every output: their order does not matter then."""
+def broadcast_labels(subject: Subject, probes: Probes | None = None) -> Finding | None:
+    """Find labels that are compared with every output: their order does not matter then.
+
+    Args:
+        subject: to be looked at.
+        probes: where to; None where the gradient cannot be had, so that none are known.
+    """
     Y = np.asarray(subject.Y)
     if Y.size < 3 or Y.ndim > 2 or (Y.ndim == 2 and 1 not in Y.shape) or np.all(Y.flat[0] == Y):
         return None
-    if Y.size not in np.shape(subject.X) or "Y" in probes.unused["loss"]:
+    if Y.size not in np.shape(subject.X) or (probes and "Y" in probes.unused["loss"]):
         return None
-    points = [probes.point() for _ in range(3)]
+    rng = np.random.default_rng(0)
+    points = [
+        probes.point() if probes else subject.start._replace(
+            params=random_params(subject.params, rng))
+        for _ in range(3)
+    ]  # fmt: skip
     turned = [p._replace(Y=np.roll(Y.reshape(-1), 1).reshape(Y.shape)) for p in points]
     own, other = subject.losses(points), subject.losses(turned)
     if not np.isfinite(own).all() or not _same(own, other, Y.astype(float)):
@@ -87,16 +98,14 @@ def shared_arrays(subject: Subject) -> Finding | None:
 
 def from_the_model(subject: Subject, model: Model) -> Iterator[Finding]:
     """Yield what the model shows at the author's start."""
-    for k, layer in enumerate(model.layout.layers):
-        if layer.b is not None and layer.b.index.ndim == 2 and layer.b.index.shape[0] > 1:
-            shape = subject.params[layer.b.name].shape
-            yield Finding(
-                "bias_per_sample",
-                (layer.b.name,),
-                layer_words(model, k),
-                0.0,
-                f"{layer.b.name} has shape {shape} for {layer.b.index.shape[0]} samples.",
-            )
+    biases = [layer.b for layer in model.layout.layers]
+    spread = [k for k, b in enumerate(biases) if b and b.index.ndim == 2 and len(b.index) > 1]
+    if spread:
+        names = tuple(biases[k].name for k in spread)  # type: ignore[union-attr]
+        said = " and ".join(f"{n} has shape {subject.params[n].shape}" for n in names)
+        where = ", ".join(layer_words(model, k) for k in spread)
+        samples = len(model.layout.outputs(subject.Y))
+        yield Finding("bias_per_sample", names, where, 0.0, f"{said} for {samples} samples.")
     yield from _range(subject, model)
     if model.output.axis in ("samples", "everything"):
         last = len(model.layout.layers) - 1
@@ -112,7 +121,10 @@ def from_the_model(subject: Subject, model: Model) -> Iterator[Finding]:
 def _range(subject: Subject, model: Model) -> Iterator[Finding]:
     low, high = RANGES.get(model.output_name, (-np.inf, np.inf))
     Y = model.layout.outputs(subject.Y)
-    if model.loss_name not in ("squared_error", "absolute_error", "huber"):
+    of_classes = model.loss_name in CLASSES
+    if of_classes:
+        low, high = 0.0, 1.0
+    elif model.loss_name not in ("squared_error", "absolute_error", "huber"):
         return
     outside = Y - np.clip(Y, low, high)
     spread = float(np.sum((Y - Y.mean(axis=0)) ** 2)) or 1.0
@@ -123,7 +135,12 @@ def _range(subject: Subject, model: Model) -> Iterator[Finding]:
             f"Targets go from {Y.min():.4g} to {Y.max():.4g}, the output from {low:g} to {high:g}: "
             f"{np.mean(outside != 0):.0%} of the targets cannot be reached."
         )
-        yield Finding("targets_outside_output_range", (), layer_words(model, last), 0.0, evidence)
+        cure = ""
+        if of_classes:
+            evidence += " For such targets cross entropy has no least value."
+            cure = "Count the labels so that they are 0 and 1."
+        where = layer_words(model, last)
+        yield Finding("targets_outside_output_range", (), where, 0.0, evidence, repair=cure)
 
 
 def silent(subject: Subject, model: Model, params: dict[str, Array]) -> Iterator[Finding]:
@@ -135,6 +152,10 @@ def silent(subject: Subject, model: Model, params: dict[str, Array]) -> Iterator
     for k in range(last):
         if model.hidden[k] in SILENT_AT_ZERO and np.all(Z[k] <= 0):
             name = model.layout.layers[k].W.name
+            if not np.any(batch.W[k]) and not np.any(Z[k]):
+                note = "They are those of this layer: z is 0 there, where ReLU has no slope."
+                yield Finding("zero_init", (name,), layer_words(model, k), 0.0, note)
+                return
             yield Finding(
                 "dead_units",
                 (name,),

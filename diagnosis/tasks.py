@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from diagnosis.calls import Array, BadResult, Caller, Point, as_array, memory_of
 from diagnosis.constants import numbers_held, replaced
 from diagnosis.differences import direction_of, roughness, slope
-from diagnosis.structure import named
+from diagnosis.structure import again, named
 from diagnosis.tracing import trace
 
 SHARES = (0.01, 0.99)
@@ -240,7 +240,9 @@ def train(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
     if message.get("shared"):
         params = caller.as_shared(point)
     caller.randomness.put_back()
-    with np.errstate(all="ignore"):
+    times = message.get("times", 1.0)
+    replaced = {} if times == 1 else {"grads": _scaled(caller, times)}
+    with np.errstate(all="ignore"), _instead(function, replaced):
         result = function(params, X, Y, **message.get("settings", {}))
     if not (isinstance(result, tuple | list) and len(result) == 2):
         msg = "`train` must return (params, losses); got something else."
@@ -251,6 +253,90 @@ def train(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
         "params": {str(n): as_array(v, f"params['{n}']").astype(float) for n, v in ended.items()},
         "losses": curve,
     }
+
+
+@contextmanager
+def _instead(function: Callable[..., Any], functions: Mapping[str, Any]) -> Iterator[None]:
+    """Let a function find others under some names of its module, for a while."""
+    scope = getattr(function, "__globals__", {})
+    own = {name: scope[name] for name in functions if name in scope}
+    scope.update({name: functions[name] for name in own})
+    try:
+        yield
+    finally:
+        scope.update(own)
+
+
+def _scaled(caller: Caller, times: float) -> Callable[..., Any]:
+    """Return the author's `grads` with all they return scaled."""
+
+    def grads(*arguments: Any, **named_ones: Any) -> Any:
+        result = caller._grads(*arguments, **named_ones)
+        values = [times * np.asarray(value, float) for value in named(result).values()]
+        return again(result, iter(values))
+
+    return grads
+
+
+class _Enough(BaseException):
+    """Training was watched for as many steps as are wanted."""
+
+
+def first_steps(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters with which training first calls `loss` or `grads`.
+
+    Returns:
+        `seen`, one dict for each point, the start first, of `most` steps if there are as many;
+        `grads` at each, what training got where it asked once, else of the whole loss; `by_grads`,
+        whether training calls `grads`.
+    """
+    if caller.train is None:
+        msg = "`train` must be a function; got None."
+        raise BadResult(msg)
+    point = _point(message)
+    seen: list[dict[str, Array]] = []
+    given: list[list[dict[str, Array]]] = []
+
+    def watched(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(params: Any, *rest: Any, **named_ones: Any) -> Any:
+            held = caller.by_name(params)
+            here = {n: np.array(held[n], float) for n in caller.params}
+            if not seen or any(not np.array_equal(here[n], seen[-1][n]) for n in here):
+                seen.append(here)
+                given.append([])
+            if len(seen) > message["most"]:
+                raise _Enough
+            result = function(params, *rest, **named_ones)
+            if name == "grads":
+                got = caller.by_name(result)
+                given[-1].append({n: np.array(got[n], float) for n in caller.params})
+            return result
+
+        return call
+
+    watchers = {
+        n: watched(n, f) for n, f in (("loss", caller.loss_function), ("grads", caller._grads))
+    }
+    caller.randomness.put_back()
+    with suppress(_Enough), np.errstate(all="ignore"), _instead(caller.train, watchers):
+        caller.train(*caller.arguments(point))
+    grads = [
+        got[0] if len(got) == 1 else caller.grads(Point(params, point.X, point.Y))
+        for params, got in zip(seen, given, strict=True)
+    ]
+    return {"seen": seen, "grads": grads, "by_grads": any(given)}
+
+
+def along(caller: Caller, message: Mapping[str, Any]) -> Array:
+    """Return the loss after one plain step from a point, at each of some rates."""
+    point = _point(message)
+    params = {name: np.array(array, float) for name, array in point.params.items()}
+    step = caller.grads(point)
+    moved = (
+        Point({n: params[n] - rate * step[n] for n in params}, point.X, point.Y)
+        for rate in message["rates"]
+    )
+    return np.array([caller.loss(p) for p in moved])
 
 
 def descend(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
@@ -282,6 +368,8 @@ TASKS: Mapping[str, Callable[[Caller, Mapping[str, Any]], Any]] = {
     "small_numbers": held_numbers,
     "purity": purity,
     "train": train,
+    "first_steps": first_steps,
+    "along": along,
     "descend": descend,
     "trace": traced,
 }

@@ -9,7 +9,7 @@ import numpy as np
 
 from diagnosis import starts
 from diagnosis.answer import Answer, Curves, Finding
-from diagnosis.mends import first_that_helps, log_of_zero
+from diagnosis.mends import first_that_helps, log_of_zero, tries_rates
 from diagnosis.model import Model
 from diagnosis.probing import Probes
 from diagnosis.subject import Subject
@@ -33,9 +33,15 @@ def check_training(subject: Subject, model: Model | None, answer: Answer, probes
         if not found:
             answer.notes.append(
                 f"training ends at a loss of {case.run.final:.3g}, no better than an output that "
-                "ignores the input, and nothing tried mends it: neither plain steps, other rates, "
-                "scaled inputs nor other initial weights"
+                "ignores the input, and nothing tried mends it: neither plain steps, "
+                f"{'other rates, ' if tries_rates(case) else ''}scaled inputs nor other initial "
+                "weights"
             )
+            if not tries_rates(case):
+                answer.notes.append(
+                    "other learning rates were not tried, for none was found; give train an "
+                    "argument lr with your rate as its default, and use it"
+                )
     if found:
         answer.kind = "training"
         answer.findings += found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.random import default_rng
 
 from diagnosis.calls import Array, Point
 from diagnosis.errors import SubjectFailed
+from diagnosis.first_steps import Steps, first_steps
 from diagnosis.model import Model, read
 from diagnosis.probing import Probes
 from diagnosis.subject import Subject
@@ -44,6 +46,11 @@ class Case:
     run: Run
     train: Callable[..., Run | None]
     prior: float
+
+    @cached_property
+    def steps(self) -> Steps | None:
+        """The author's first steps, if they can be seen."""
+        return first_steps(self.subject, self.run.curve)
 
 
 def trained(

@@ -9,10 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
 from diagnosis.calls import Array
+
+# The label of the first class, by what `Layout.targets` calls them.
+FIRST_LABEL: Mapping[str, int] = MappingProxyType({"labels": 0, "labels from 1": 1})
+
+
+def in_rows(data: Array) -> Array:
+    """Return a pile of samples, such as columns `(m, n, 1)` or pictures, as rows `(m, n)`."""
+    return data.reshape(len(data), -1) if data.ndim > 2 else data
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,8 @@ class Layout:
     Attributes:
         layers: from the input up.
         rows: whether samples are rows of X.
-        targets: how Y becomes `(samples, n_out)`: "rows", "columns", "vector", "labels", "crossed".
+        targets: how Y becomes `(samples, n_out)`: "rows", "columns", "vector", "single", or
+            one of `FIRST_LABEL`.
         cost: how unusual it is.
     """
 
@@ -71,16 +81,16 @@ class Layout:
 
     def inputs(self, X: Array) -> Array:
         """Return X with samples as rows."""
-        X = np.asarray(X, float)
+        X = in_rows(np.asarray(X, float))
         if X.ndim == 1:
             return X[:, None] if self.rows else X[None, :]
         return X if self.rows else X.T
 
     def outputs(self, Y: Array) -> Array:
         """Return Y as `(samples, n_out)`."""
-        Y = np.asarray(Y, float)
-        if self.targets == "labels":
-            labels = Y.reshape(-1).astype(int)
+        Y = in_rows(np.asarray(Y, float))
+        if self.targets in FIRST_LABEL:
+            labels = Y.reshape(-1).astype(int) - FIRST_LABEL[self.targets]
             return np.asarray(labels[:, None] == np.arange(self.widths[-1]), float)
         if self.targets == "vector":
             return Y.reshape(-1, 1)

@@ -84,7 +84,7 @@ QUICK = [
     "nan_targets",
     "last_sample",
     "conv_positions",
-    "dropout_columns",
+    "dropout_columns_seeded",
     "smoothed_labels",
     "weightnorm",
     "momentum_mean",
@@ -99,6 +99,13 @@ QUICK = [
     "noise_labels",
     "sqrtmis",
     "targets",
+    "columns_in_lists",
+    "columns_piled",
+    "labels_from_one",
+    "dropout_columns_seeded",
+    "biases_per_sample",
+    "labels_of_signs",
+    "zero_first",
 ]
 # Those that keep something between calls, draw from numpy.random, or warn: in their own process.
 APART = ("reset", "momentum", "momentum_mean", "matrix")

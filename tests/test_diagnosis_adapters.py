@@ -3,11 +3,14 @@
 The expected verdicts follow from how each program is written: a right one, or one line changed.
 """
 
+import itertools
+
 import numpy as np
 import pytest
 from subjects import truth
 
 from diagnosis import diagnose, diagnose_file, report
+from diagnosis.layouts import layouts
 
 # One hidden layer of tanh, a sigmoid output, cross-entropy; `{X}` and `{Y}` are what grads reads.
 NET = """
@@ -287,3 +290,40 @@ def test_labels_that_spread_in_the_loss_and_not_in_the_gradient_are_found(slope,
     answer = of_text(net(labels=FLAT, grads_data="X, Y[:, None]", slope=slope))
     assert (answer.kind, words(answer)) == ("gradient", ["label_shape_broadcast", *others])
     assert answer.model.hidden == ("tanh",)
+
+
+ALL_WITH_ALL = """
+import numpy as np
+r = np.random.RandomState(3)
+X = r.randn(12, 3); Y = X[:, 0] ** 2
+params = dict(W1=r.randn(3, 8) * .5, b1=np.zeros(8), W2=r.randn(8, 1) * .5, b2=np.zeros(1))
+def f(p, X): h = np.tanh(X @ p["W1"] + p["b1"]); return h, h @ p["W2"] + p["b2"]
+def loss(p, X, Y): return float(np.mean((f(p, X)[1] - Y) ** 2))
+def grads(p, X, Y):
+    h, o = f(p, X); all_ = 2 * (o - Y) / len(X); d = all_.sum(1, keepdims=True)
+    dh = d @ p["W2"].T * (1 - h * h)
+    return dict(W1=X.T @ dh, b1=dh.sum(0), W2=h.T @ d, b2=d.sum(0))
+"""
+
+
+def test_labels_that_spread_are_named_beside_what_else_is_wrong():
+    assert words(of_text(ALL_WITH_ALL)) == ["missing_batch_mean", "label_shape_broadcast"]
+
+
+def test_a_gradient_with_a_column_for_every_sample_is_traced_to_the_labels(tmp_path):
+    path = tmp_path / "net.py"
+    path.write_text(ALL_WITH_ALL.replace("W2=h.T @ d,", "W2=h.T @ all_,"), encoding="utf-8")
+    error = diagnose_file(str(path)).error
+    assert error.startswith(
+        "`grads['W2']` must have the shape of params['W2'], (8, 1); got (8, 12)"
+    )
+    assert error.endswith("Reshape the labels to (m, 1).")
+
+
+def test_arrays_may_stand_from_the_output_down():
+    square = np.zeros((5, 5))
+    params = {"out": np.zeros((5, 1)), "out_b": np.zeros(1), "second": square, "second_b":
+              np.zeros(5), "first": square, "first_b": np.zeros(5)}  # fmt: skip
+    likely = itertools.islice(layouts(params, np.zeros((20, 5)), np.zeros((20, 1))), 12)
+    ways = [[(layer.W.name, layer.b and layer.b.name) for layer in way.layers] for way in likely]
+    assert [("first", "first_b"), ("second", "second_b"), ("out", "out_b")] in ways

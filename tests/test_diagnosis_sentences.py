@@ -21,7 +21,10 @@ def test_a_kernel_in_reverse_order_is_told():
 
 def test_both_penalties_are_told_in_full():
     [finding] = findings("l1_for_l2")
-    assert "dW1 holds 0.006 sign(W1), the loss 0.006 W1." in finding.evidence
+    assert (
+        "the gradient of W1 holds 0.006 times sign(W1), that of the loss 0.006 times W1."
+        in finding.evidence
+    )
 
 
 def test_one_sample_of_all_is_told():

@@ -148,6 +148,18 @@ def test_without_a_model_one_factor_is_named_if_it_can_only_mean_one_thing(name)
     assert (finding.defect, finding.arrays, finding.repair) == (word, arrays, repair)
 
 
+def test_the_delta_of_half_the_squared_error_is_that_of_another_loss():
+    # (a - y) a (1 - a) beside a cross-entropy: half of what squared error gives, and the right
+    # delta with one more slope.
+    text = net("delta.sum(0)", delta_by="1").replace("rng.rand(m, 2)", "1. * (rng.rand(m, 2) > .5)")
+    entropy = "-np.sum(Y * np.log(fwd(p, X)[1]) + (1 - Y) * np.log(1 - fwd(p, X)[1]))"
+    answer = answer_to(text.replace(".5 * np.sum((fwd(p, X)[1] - Y) ** 2)", entropy))
+    (finding,) = answer.findings
+    assert finding.defect == "loss_gradient_mismatch"
+    assert "the delta of squared error" in finding.why
+    assert [a.defects for a in finding.alternatives] == [("derivative_of_other_activation",)]
+
+
 def test_a_bias_that_errs_by_m_and_two_does_not_accuse_the_loss():
     answer = answer_to(net("2 * delta.sum(axis=0)", **MEAN_IN_GRADS))
     assert {f.defect for f in answer.findings} == {
@@ -266,3 +278,83 @@ def test_the_page_shows_what_is_printed_today(arguments, printed, capsys, monkey
         return re.sub(r"\d(\.\d+)?e-1\d", "rounding", text)
 
     assert plain(capsys.readouterr().out) == plain(printed)
+
+
+PENALIZED = {
+    "of the author": ("W1 + W2", "0.4 * {n}", "the gradient of W1 holds 0.4 times W1, that of the "
+                      "loss 0.2 times"),
+    "forgotten": ("W1 + W2", "0", "the gradient of W2 lacks its penalty's, 0.2 times W2"),
+    "not in the loss": ("W1", "0.2 * {n}", "the gradient of W2 holds 0.2 times W2, the loss has no "
+                        "penalty there"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PENALIZED)
+def test_a_penalty_is_told_in_the_names_of_the_author(name):
+    arrays, slope, said = PENALIZED[name]
+    penalty = " + ".join(f"np.sum(p['{n}'] ** 2)" for n in arrays.split(" + "))
+    text = net("delta.sum(0)").replace("/ 1)\n", f"+ .1 * ({penalty}))\n", 1)
+    for n in ("W1", "W2"):
+        term = slope.format(n=f"p['{n}']")
+        text = text.replace("@ d1 / 1" if n == "W1" else "@ d2 / 1",
+                            f"@ d{n[1]} + {term}")  # fmt: skip
+    (finding,) = answer_to(text).findings
+    assert finding.defect == "l2_gradient_wrong"
+    assert said in finding.why
+
+
+def test_an_error_taken_through_the_weights_without_its_slope_is_to_have_it():
+    # What people write after a famous program in 11 lines: l1_error = l2_error.dot(syn1.T).
+    text = net("delta.sum(0)").replace("d1 = d2 @ p", "d1 = (o - Y) @ p")
+    (finding,) = answer_to(text).findings
+    assert (finding.defect, finding.arrays) == ("missing_output_derivative", ("W1", "b1"))
+    assert "the error times the slope there" in finding.fix
+    assert "train with the loss" not in finding.fix
+
+
+def test_a_minus_y_of_a_softmax_before_a_binary_cross_entropy_is_of_the_other_one():
+    # Its dL/da times the diagonal a (1 - a) is a - y as well, and few people write that.
+    text = (
+        net("delta.sum(0)")
+        .replace(
+            'return h, 1 / (1 + np.exp(-(h @ p["W2"] + p["b2"])))',
+            "e = np.exp(h @ p['W2'] + p['b2']); return h, e / e.sum(1, keepdims=True)",
+        )
+        .replace("rng.rand(m, 2)", "np.eye(2)[rng.randint(0, 2, m)]")
+    )
+    entropy = "-np.sum(Y * np.log(fwd(p, X)[1]) + (1 - Y) * np.log(1 - fwd(p, X)[1]))"
+    text = text.replace(".5 * np.sum((fwd(p, X)[1] - Y) ** 2)", entropy)
+    text = text.replace("rng.randn(5, 2) * .7, b2=np.zeros(2)", "rng.randn(5, 3), b2=np.zeros(3)")
+    text = text.replace("np.eye(2)[rng.randint(0, 2, m)]", "np.eye(3)[rng.randint(0, 3, m)]")
+    (finding,) = answer_to(text.replace("(o - Y) * o * (1 - o)", "(o - Y)")).findings
+    assert finding.defect == "loss_gradient_mismatch"
+    assert [a.defects for a in finding.alternatives] == [("softmax_jacobian_diagonal",)]
+    assert "Which loss did you mean" in finding.alternatives[0].tell_apart
+
+
+def test_a_logarithm_to_base_2_is_named():
+    text = net("delta.sum(0)", delta_by="1").replace("rng.rand(m, 2)", "1. * (rng.rand(m, 2) > .5)")
+    entropy = "-np.sum(Y * np.log2(fwd(p, X)[1]) + (1 - Y) * np.log2(1 - fwd(p, X)[1]))"
+    text = text.replace(".5 * np.sum((fwd(p, X)[1] - Y) ** 2)", entropy)
+    (finding,) = answer_to(text.replace("(o - Y) * o * (1 - o)", "(o - Y)")).findings
+    assert finding.defect == "loss_gradient_mismatch"
+    assert "logarithms to base 2" in finding.why
+
+
+RAW = """
+import numpy as np
+r = np.random.RandomState(0)
+X = r.uniform(-3, 3, 50); Y = np.sin(X)
+params = dict(w=r.randn(10), b=r.randn(10), v=r.randn(10) / 10, c=0.)
+def f(p, X): h = np.tanh(np.outer(X, p["w"]) + p["b"]); return h, h @ p["v"] + p["c"]
+def loss(p, X, Y): return float(np.mean((f(p, X)[1] - Y) ** 2))
+def grads(p, X, Y):
+    h, o = f(p, X); e = 2 * (o - Y) / len(X); dh = np.outer(o - Y, p["v"]) * (1 - h * h)
+    return dict(w=X @ dh, b=dh.sum(0), v=h.T @ e, c=e.sum())
+"""
+
+
+def test_the_error_alone_taken_down_lacks_the_factor_of_the_loss():
+    (finding,) = answer_to(RAW).findings
+    assert (finding.defect, finding.arrays) == ("missing_batch_mean", ("w", "b"))
+    assert "without the 2/m of the loss" in finding.why

@@ -7,6 +7,7 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -26,6 +27,7 @@ class Piece:
     order: float
 
 
+@lru_cache(maxsize=1024)
 def number_in(name: str) -> tuple[float, ...]:
     """Return the numbers in a name."""
     return tuple(float(n) for n in re.findall(r"\d+", name))

@@ -168,7 +168,7 @@ class _Examination:
         searches = [
             Identifier(
                 self.subject, self.probes, rough=self.evidence.rough, masks=tried,
-                seconds=min(SECONDS, 2 * SECONDS / len(scaled)),
+                seconds=SECONDS / len(scaled),
             )
             for tried in scaled
         ]  # fmt: skip

@@ -43,7 +43,8 @@ FIRST, LIKELY = 40, 12
 # Two arrays out of order, and more. To read biases as weights costs as much, and leaves so many
 # layers without a bias that all their activations, and mixtures, would take what time there is.
 FAR = 4.0
-SECONDS = 2.2
+# Half of it is for networks whose loss and output are found, but not yet what is below.
+SECONDS, NOTHING_FITS = 2.2, 0.5
 COMMON = ("relu", "sigmoid", "tanh", "leaky_relu", "elu", "leaky_relu(0.1)", "softplus", "silu",
           "identity", "gelu")  # fmt: skip
 MIXED = {2: 10, 3: 9, 4: 5, 5: 3}
@@ -75,7 +76,7 @@ class Identifier:
         self.exact = max(EXACT, 30 * rough)
         self.norm_eps = NORM_EPSILONS[0]
         self.thorough = self.far = False
-        self.seconds, self.deadline = seconds, 0.0
+        self.seconds, self.began = seconds, 0.0
         self.full = probes.points(POINTS)
         self._full_losses: Array | None = None
         self._stages: dict[Any, tuple[list[Point], Array]] = {}
@@ -104,26 +105,43 @@ class Identifier:
         Args:
             most: how many layouts to look at, each for what is common only; None for all.
         """
-        self.deadline = time.process_time() + self.seconds
+        self.began = time.process_time()
         finite = self.full_losses[np.isfinite(self.full_losses)]
         if not finite.size or not resolved(finite, self.exact):
             return
-        ways = layouts(self.subject.params, self.subject.X, self.subject.Y, self._cut())
-        first = list(itertools.islice(ways, FIRST))
-        # What is common is tried in many layouts before what is rare is tried in any.
-        passes = ((first, False), (first[:LIKELY], True), (ways, False), (first[LIKELY:], True))
-        for some, thorough in passes if most is None else ((first[:most], False),):
+        least = np.inf
+        for layout, thorough in self._ways(most):
             self.thorough = thorough
-            for layout in some:
-                if time.process_time() > self.deadline:
-                    return
-                self.far = layout.cost > first[0].cost + FAR
-                if self.far and thorough:
-                    break
-                for candidate in self._in_layout(layout):
-                    model = self._verified(layout, candidate)
-                    if model is not None:
-                        yield model
+            if self._out_of_time():
+                return
+            least = min(least, layout.cost)
+            self.far = layout.cost > least + FAR
+            if self.far and self.thorough:
+                continue
+            for candidate in self._in_layout(layout):
+                model = self._verified(layout, candidate)
+                if model is not None:
+                    yield model
+
+    def _out_of_time(self) -> bool:
+        """Whether to give up: sooner if not even the loss and the output are among the known."""
+        at_all = not self._found or any(self._found.values())
+        return time.process_time() > self.began + self.seconds * (1.0 if at_all else NOTHING_FITS)
+
+    def _ways(self, most: int | None) -> Iterator[tuple[Layout, bool]]:
+        """Yield layouts, and whether to try what is rare in them as well.
+
+        What is common is tried in many layouts before what is rare is tried in any.
+        """
+        ways = layouts(self.subject.params, self.subject.X, self.subject.Y, self._cut())
+        first: list[Layout] = []
+        for layout in itertools.islice(ways, most or FIRST):
+            first.append(layout)
+            yield layout, False
+        if most is None:
+            yield from ((layout, True) for layout in first[:LIKELY])
+            yield from ((layout, False) for layout in ways)
+            yield from ((layout, True) for layout in first[LIKELY:])
 
     def _cut(self) -> list[Any]:
         """Look how a program with one array of parameters cuts it."""
@@ -236,7 +254,7 @@ class Identifier:
         fitting = Fitting(y, Q, self.exact, unusual=full)
         heads = [partial.head] if partial.head else list(likely_heads(batch.Y, full=full))
         for names, units in choices:
-            if time.process_time() > self.deadline:
+            if self._out_of_time():
                 return
             with np.errstate(all="ignore"):
                 z = self._z(batch, k, (*units, *partial.units))

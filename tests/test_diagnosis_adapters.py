@@ -7,9 +7,9 @@ import itertools
 
 import numpy as np
 import pytest
-from subjects import truth
+from subjects.asked import of_text, words, wrong
 
-from diagnosis import diagnose, diagnose_file, report
+from diagnosis import diagnose_file, report
 from diagnosis.layouts import layouts
 
 # One hidden layer of tanh, a sigmoid output, cross-entropy; `{X}` and `{Y}` are what grads reads.
@@ -42,20 +42,6 @@ def net(**changes):
              "grads_data": "X, Y", "count": "len(X)", "slope": "(1 - h * h)", "b1": "1",
              "b2": "1"}  # fmt: skip
     return NET.format(**usual | changes)
-
-
-def of_text(text):
-    names = truth.module(text)
-    wanted = ("params", "X", "Y", "loss", "grads")
-    return diagnose(*(names[n] for n in wanted), train=names.get("train"))
-
-
-def words(answer):
-    return [finding.defect for finding in answer.findings]
-
-
-def wrong(answer):
-    return [name for name, check in answer.checks.items() if not check.ok]
 
 
 OWN = "data, labels"

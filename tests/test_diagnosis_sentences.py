@@ -2,14 +2,15 @@
 
 import pytest
 from subjects import odd
-from test_diagnosis_told import answer_to, net
+from subjects.asked import of_text
+from test_diagnosis_told import net
 
 from diagnosis import diagnose_file
 from tests.conftest import ROOT
 
 
 def findings(name):
-    return answer_to(odd.SUBJECTS[name].text).findings
+    return of_text(odd.SUBJECTS[name].text).findings
 
 
 def test_a_kernel_in_reverse_order_is_told():
@@ -40,7 +41,7 @@ def test_a_rate_multiplied_into_the_gradient_is_no_number_of_samples(rate):
     text = net("delta.sum(axis=0)", loss_by="m", delta_by="m").replace(
         "return dict(W1", f"d1, d2 = {rate} * d1, {rate} * d2\n    return dict(W1"
     )
-    [finding] = answer_to(text).findings
+    [finding] = of_text(text).findings
     assert (finding.defect, set(finding.arrays)) == ("unexplained", {"W1", "b1", "W2", "b2"})
     assert f"{rate:g} times the right one" in finding.evidence
 

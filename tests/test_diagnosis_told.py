@@ -4,12 +4,11 @@ import re
 import shlex
 
 import pytest
-from subjects import odd, truth
+from subjects import odd
+from subjects.asked import of_text
 
 import diagnose as entry
 from diagnosis import Answer, diagnose_file, report
-from diagnosis.diagnose import examine
-from diagnosis.subject import given
 from diagnosis.template import TEMPLATE
 from tests.conftest import ROOT
 
@@ -41,12 +40,6 @@ def net(bias, *, loss_by="1", delta_by="1", grad_by="1", own_m="m = len(X)"):
         loss_by=loss_by, delta_by=delta_by, grad_by=grad_by, own_m=own_m,
         b1=bias.replace("delta", "d1"), b2=bias.replace("delta", "d2"),
     )  # fmt: skip
-
-
-def answer_to(text, *, fix=False):
-    names = truth.module(text)
-    five = (names[n] for n in ("params", "X", "Y", "loss", "grads"))
-    return examine(given(*five, names.get("train")), fix=fix)
 
 
 SUMMED = {}
@@ -84,11 +77,11 @@ MEAN_IN_GRADS = {"loss_by": "m", "grad_by": "m"}
     ],
 )
 def test_the_repair_of_a_bias_goes_the_way_the_bias_errs(bias, where, repair, mended):
-    [finding] = answer_to(net(bias, **where)).findings
+    [finding] = of_text(net(bias, **where)).findings
     assert finding.defect == "bias_grad_mean_instead_of_sum"
     assert finding.fix == finding.as_dict()["fix"] == repair
     # What the repair says, done by hand.
-    assert answer_to(net(mended, **where)).kind == "healthy"
+    assert of_text(net(mended, **where)).kind == "healthy"
 
 
 @pytest.mark.parametrize(
@@ -100,15 +93,15 @@ def test_the_repair_of_a_bias_goes_the_way_the_bias_errs(bias, where, repair, me
     ],
 )
 def test_a_mean_without_an_axis_is_one_mistake(where, mended):
-    [finding] = answer_to(net("np.mean(delta)", **where)).findings
+    [finding] = of_text(net("np.mean(delta)", **where)).findings
     assert (finding.defect, finding.arrays) == ("bias_grad_missing_axis", ("b1", "b2"))
     assert finding.evidence == "Here, it is a mean without an axis."
     assert ("sum or mean" in finding.fix) == ("mean" in mended)
-    assert answer_to(net(mended, **where)).kind == "healthy"
+    assert of_text(net(mended, **where)).kind == "healthy"
 
 
 def test_a_sum_without_an_axis_that_also_lacks_the_mean_is_two():
-    answer = answer_to(net("np.sum(delta)", **MEAN_IN_GRADS))
+    answer = of_text(net("np.sum(delta)", **MEAN_IN_GRADS))
     assert [f.defect for f in answer.findings] == [
         "bias_grad_missing_axis",
         "bias_grad_mean_instead_of_sum",
@@ -116,7 +109,7 @@ def test_a_sum_without_an_axis_that_also_lacks_the_mean_is_two():
 
 
 def test_a_number_of_samples_written_into_the_loss_hides_no_mistake():
-    answer = answer_to(net("delta.sum(axis=0)", own_m="pass", **MEAN_IN_GRADS))
+    answer = of_text(net("delta.sum(axis=0)", own_m="pass", **MEAN_IN_GRADS))
     [finding] = answer.findings
     assert finding.defect == "bias_grad_mean_instead_of_sum"
     assert finding.fix == "Divide the gradient of the bias by m."
@@ -142,7 +135,7 @@ FACTS = {
 def test_without_a_model_one_factor_is_named_if_it_can_only_mean_one_thing(name):
     right, wrong, word, arrays, repair = FACTS[name]
     assert CONVOLUTION.count(right) == 1
-    answer = answer_to(CONVOLUTION.replace(right, wrong))
+    answer = of_text(CONVOLUTION.replace(right, wrong))
     assert answer.model is None
     [finding] = answer.findings
     assert (finding.defect, finding.arrays, finding.repair) == (word, arrays, repair)
@@ -153,7 +146,7 @@ def test_the_delta_of_half_the_squared_error_is_that_of_another_loss():
     # delta with one more slope.
     text = net("delta.sum(0)", delta_by="1").replace("rng.rand(m, 2)", "1. * (rng.rand(m, 2) > .5)")
     entropy = "-np.sum(Y * np.log(fwd(p, X)[1]) + (1 - Y) * np.log(1 - fwd(p, X)[1]))"
-    answer = answer_to(text.replace(".5 * np.sum((fwd(p, X)[1] - Y) ** 2)", entropy))
+    answer = of_text(text.replace(".5 * np.sum((fwd(p, X)[1] - Y) ** 2)", entropy))
     (finding,) = answer.findings
     assert finding.defect == "loss_gradient_mismatch"
     assert "the delta of squared error" in finding.why
@@ -161,7 +154,7 @@ def test_the_delta_of_half_the_squared_error_is_that_of_another_loss():
 
 
 def test_a_bias_that_errs_by_m_and_two_does_not_accuse_the_loss():
-    answer = answer_to(net("2 * delta.sum(axis=0)", **MEAN_IN_GRADS))
+    answer = of_text(net("2 * delta.sum(axis=0)", **MEAN_IN_GRADS))
     assert {f.defect for f in answer.findings} == {
         "bias_grad_mean_instead_of_sum",
         "bias_grad_wrong_formula",
@@ -172,14 +165,14 @@ def test_a_bias_that_errs_by_m_and_two_does_not_accuse_the_loss():
     "name", ["huber_pre", "dropout_bad", "bn_bad", "conv_bad", "zero_init", "lr_large", "relu_out"]
 )
 def test_nothing_is_said_twice(name):
-    said = report.text(answer_to(odd.SUBJECTS[name].text)).split("\n", 2)[2]
+    said = report.text(of_text(odd.SUBJECTS[name].text)).split("\n", 2)[2]
     sentences = re.split(r"(?<=[.;:])\s+", " ".join(said.split()))
     assert len(sentences) > 3
     assert len(sentences) == len(set(sentences))
 
 
 def test_several_findings_say_once_how_exactly_they_agree():
-    said = report.text(answer_to(net("np.sum(delta)", **MEAN_IN_GRADS)))
+    said = report.text(of_text(net("np.sum(delta)", **MEAN_IN_GRADS)))
     assert len(re.findall(r"With these 2 changes together in a model of your network", said)) == 1
 
 
@@ -190,7 +183,7 @@ def test_the_first_sentence_is_the_verdict():
     assert report.headline(Answer("x", "healthy")) == (
         "Nothing wrong found: what grads returns is the derivative of your loss."
     )
-    steps = answer_to(odd.SUBJECTS["online"].text)
+    steps = of_text(odd.SUBJECTS["online"].text)
     assert report.headline(steps) == (
         "Nothing wrong found: the steps that your program takes after each sample are right."
     )
@@ -204,7 +197,7 @@ def test_the_first_sentence_is_the_verdict():
     ],
 )
 def test_a_gradient_whose_shape_would_spread_over_the_parameter_is_told(bias, shapes):
-    answer = answer_to(net(bias))
+    answer = of_text(net(bias))
     own = [("b1", "(5,)"), ("b2", "(2,)")]
     assert answer.kind == "healthy"
     assert [e.partition(" has the shape ")[0] for e in answer.side_effects] == [
@@ -218,7 +211,7 @@ def test_a_gradient_whose_shape_would_spread_over_the_parameter_is_told(bias, sh
 
 @pytest.mark.parametrize("bias", ["delta.sum(axis=0)", "np.asarray(delta.sum(axis=0)).tolist()"])
 def test_a_gradient_of_the_right_shape_is_not_remarked(bias):
-    assert answer_to(net(bias)).side_effects == []
+    assert of_text(net(bias)).side_effects == []
 
 
 def test_the_template_asks_for_what_is_still_to_be_filled_in(tmp_path):
@@ -253,8 +246,8 @@ def test_the_template_asks_for_what_is_still_to_be_filled_in(tmp_path):
 )
 def test_fix_says_why_there_is_no_repaired_training(name, why):
     text = odd.SUBJECTS[name].text
-    assert why in answer_to(text, fix=True).notes
-    assert why not in answer_to(text).notes
+    assert why in of_text(text, fix=True).notes
+    assert why not in of_text(text).notes
 
 
 def test_options_are_not_abbreviated(capsys):
@@ -298,7 +291,7 @@ def test_a_penalty_is_told_in_the_names_of_the_author(name):
         term = slope.format(n=f"p['{n}']")
         text = text.replace("@ d1 / 1" if n == "W1" else "@ d2 / 1",
                             f"@ d{n[1]} + {term}")  # fmt: skip
-    (finding,) = answer_to(text).findings
+    (finding,) = of_text(text).findings
     assert finding.defect == "l2_gradient_wrong"
     assert said in finding.why
 
@@ -306,7 +299,7 @@ def test_a_penalty_is_told_in_the_names_of_the_author(name):
 def test_an_error_taken_through_the_weights_without_its_slope_is_to_have_it():
     # What people write after a famous program in 11 lines: l1_error = l2_error.dot(syn1.T).
     text = net("delta.sum(0)").replace("d1 = d2 @ p", "d1 = (o - Y) @ p")
-    (finding,) = answer_to(text).findings
+    (finding,) = of_text(text).findings
     assert (finding.defect, finding.arrays) == ("missing_output_derivative", ("W1", "b1"))
     assert "the error times the slope there" in finding.fix
     assert "train with the loss" not in finding.fix
@@ -326,7 +319,7 @@ def test_a_minus_y_of_a_softmax_before_a_binary_cross_entropy_is_of_the_other_on
     text = text.replace(".5 * np.sum((fwd(p, X)[1] - Y) ** 2)", entropy)
     text = text.replace("rng.randn(5, 2) * .7, b2=np.zeros(2)", "rng.randn(5, 3), b2=np.zeros(3)")
     text = text.replace("np.eye(2)[rng.randint(0, 2, m)]", "np.eye(3)[rng.randint(0, 3, m)]")
-    (finding,) = answer_to(text.replace("(o - Y) * o * (1 - o)", "(o - Y)")).findings
+    (finding,) = of_text(text.replace("(o - Y) * o * (1 - o)", "(o - Y)")).findings
     assert finding.defect == "loss_gradient_mismatch"
     assert [a.defects for a in finding.alternatives] == [("softmax_jacobian_diagonal",)]
     assert "Which loss did you mean" in finding.alternatives[0].tell_apart
@@ -336,7 +329,7 @@ def test_a_logarithm_to_base_2_is_named():
     text = net("delta.sum(0)", delta_by="1").replace("rng.rand(m, 2)", "1. * (rng.rand(m, 2) > .5)")
     entropy = "-np.sum(Y * np.log2(fwd(p, X)[1]) + (1 - Y) * np.log2(1 - fwd(p, X)[1]))"
     text = text.replace(".5 * np.sum((fwd(p, X)[1] - Y) ** 2)", entropy)
-    (finding,) = answer_to(text.replace("(o - Y) * o * (1 - o)", "(o - Y)")).findings
+    (finding,) = of_text(text.replace("(o - Y) * o * (1 - o)", "(o - Y)")).findings
     assert finding.defect == "loss_gradient_mismatch"
     assert "logarithms to base 2" in finding.why
 
@@ -355,6 +348,6 @@ def grads(p, X, Y):
 
 
 def test_the_error_alone_taken_down_lacks_the_factor_of_the_loss():
-    (finding,) = answer_to(RAW).findings
+    (finding,) = of_text(RAW).findings
     assert (finding.defect, finding.arrays) == ("missing_batch_mean", ("w", "b"))
     assert "without the 2/m of the loss" in finding.why

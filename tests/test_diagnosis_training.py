@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from subjects import truth
+from subjects.asked import of_text, subject_of, words
 
 from diagnosis.diagnose import examine
 from diagnosis.first_steps import first_steps
-from diagnosis.subject import given
 
 NET = """
 import numpy as np
@@ -65,14 +65,9 @@ def text_of(rule, rate, *, hidden):
     return NET + CALLS_GRADS.format(named=named, rule=rule)
 
 
-def subject_of(text):
-    names = truth.module(text)
-    return given(*(names[n] for n in ("params", "X", "Y", "loss", "grads", "train")))
-
-
 def answer_to(text):
-    answer = examine(subject_of(text))
-    return [finding.defect for finding in answer.findings] or [answer.kind]
+    answer = of_text(text)
+    return words(answer) or [answer.kind]
 
 
 @pytest.mark.parametrize("hidden", [True, False])

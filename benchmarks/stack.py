@@ -52,14 +52,14 @@ def works(dtype: str) -> list[Work]:
 
     X = rng.standard_normal((64, 1437))
     digits = Data.of(X, np.eye(10)[np.argmax(X[:10], axis=0)].T)
-    base = StackSpec(sizes=(2, 10, 10, 1), dtype=dtype, probes=(), epochs=400)
+    base = StackSpec(sizes=(2, 10, 10, 1), dtype=dtype, probes=(), epochs=1000)
     mini = replace(
         base,
         sizes=(64, 32, 32, 10),
         output="softmax",
         loss="softmax_cross_entropy",
         batch_size=128,
-        epochs=8,
+        epochs=20,
         record=(),
     )
     return [
@@ -159,10 +159,7 @@ def plain(spec: StackSpec, run: RunSpec, data: Data) -> dict[str, Array]:
 
 
 def interleaved(sides: list[Callable[[], object]], rounds: int) -> list[float]:
-    """Return the median seconds of each side, run in turn.
-
-    Short sides and many rounds: other work on the machine comes and goes in seconds.
-    """
+    """Return the median seconds of each side, run in turn."""
     seconds: list[list[float]] = [[] for _ in sides]
     for _ in range(rounds):
         for side, kept in zip(sides, seconds, strict=True):
@@ -203,8 +200,8 @@ def measure(work: Work, rounds: int) -> tuple[float, float, float]:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="9 rounds instead of 25")
-    rounds = 9 if parser.parse_args().quick else 25
+    parser.add_argument("--quick", action="store_true", help="5 rounds instead of 15")
+    rounds = 5 if parser.parse_args().quick else 15
     blas = threadpool_info()[0]
     preset = os.environ.get("OPENBLAS_CORETYPE", "unset")
     print(f"{blas['internal_api']} {blas['architecture']}, OPENBLAS_CORETYPE {preset}, one thread")

@@ -126,6 +126,8 @@ class _Training:
 
     def _freeze_diverged(self, network: Network) -> bool:
         """End the runs whose loss is not finite; say whether there were any."""
+        if network.losses_are_finite():
+            return False
         losses = network.loss()
         finite = np.isfinite(losses)
         if finite.all():

@@ -2,8 +2,10 @@
 
 After a first step `d1 = -r g0` the second step of momentum, in any of its forms, is `a g1 + b d1`
 with `a <= 0 <= b < 1`, where `a` is 0 if only the look ahead of Nesterov is seen; of plain steps
-`b` is 0. Polyak, USSR Comp. Math. 4(5), 1964; Sutskever et
-al., ICML 2013.
+`b` is 0.
+
+Source:
+    Polyak, USSR Comp. Math. 4(5), 1964; Sutskever et al., ICML 2013, eq. 1-4.
 """
 
 from __future__ import annotations

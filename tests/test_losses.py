@@ -1,11 +1,14 @@
+import itertools
 from types import SimpleNamespace
 
 import numpy as np
 import oracles
 import pytest
 
-from bpcore import LOSSES, OUTPUTS, PAIRINGS, REFUSED, StackSpec
+from bpcore import LOSSES, OUTPUTS, PAIRINGS, REFUSED, RunSpec, StackSpec
 from bpcore.losses import check_pairing, output_rules
+from bpcore.stack import SURELY_FINITE, Network
+from bpcore.start import start
 
 DTYPES = (np.float32, np.float64)
 PAIRS = list(PAIRINGS)
@@ -143,6 +146,32 @@ def test_loss_and_delta_of_extreme_logits_are_finite_and_right(
         # step^2/6 of a third derivative below 2, eps gap/step of the oracle, and float32.
         bound = 1e-6 + 4 * np.finfo(float).eps * gap / step + 4 * eps(dtype)
         assert abs(got[0, k, 0] - numerical) <= bound
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("output", "loss", "units"), several_sizes(PAIRS))
+def test_a_loss_is_finite_where_its_size_vouches_for_it(output, loss, units, dtype):
+    ends = np.array([-0.999, 0.0, 0.999], dtype) * dtype(SURELY_FINITE)
+    combinations = list(itertools.islice(itertools.product(ends, repeat=units), 5000))
+    z = np.array(combinations, dtype).T[None].copy()
+    for targets in (np.zeros_like(z), np.ones_like(z), z[:, ::-1, ::-1].copy()):
+        assert np.all(np.isfinite(losses(layer(output, loss, z, targets, "sum"))))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e13, -1e13])
+@pytest.mark.parametrize("where", ["inputs", "targets"])
+def test_what_could_make_a_loss_infinite_does_not_vouch(where, bad, dtype):
+    spec = StackSpec(sizes=(1, 1), dtype=dtype, loss="squared_error", output="identity")
+    parameters = start(spec, [RunSpec(init="constant")] * 2)
+    network = Network(spec, parameters, np.zeros_like(parameters.flat), 3)
+    arrays = {"inputs": np.ones((1, 2, 3), dtype), "targets": np.ones((1, 1, 3), dtype)}
+    network.bind(arrays["inputs"], arrays["inputs"].transpose(0, 2, 1), arrays["targets"])
+    network.forward()
+    assert network.losses_are_finite()
+    arrays[where][0, 0, 1] = bad
+    network.forward()
+    assert not network.losses_are_finite()
 
 
 def test_well_known_values():

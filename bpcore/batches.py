@@ -25,17 +25,13 @@ def with_ones(X: Array, spec: StackSpec) -> Array:
 LONG_ROW = 32
 
 
-def _transposed(X: Array, laid_out: Array) -> Array:
-    """Return `(., m, n)`: `laid_out`, or a view of X `(., n, m)` where its rows are short."""
-    return laid_out if X.shape[1] >= LONG_ROW else X.transpose(0, 2, 1)
-
-
 class FullBatch:
     """One step an epoch, on all data in the data's order; shared by all runs."""
 
     def __init__(self, spec: StackSpec, data: Data) -> None:
         X = copy(with_ones(data.X, spec)[None])
-        X_T = _transposed(X, copy(X.transpose(0, 2, 1)))
+        X_T = X.transpose(0, 2, 1)
+        X_T = copy(X_T) if X.shape[1] >= LONG_ROW else X_T
         self.arrays = (X, X_T, copy(data.Y.astype(spec.dtype)[None]))
         self.sizes = [X.shape[2]]
 
@@ -98,7 +94,7 @@ class MiniBatches:
         # A copy costs less than a product with a transposed view of large inputs.
         np.copyto(X, rows_X.transpose(0, 2, 1))
         np.copyto(Y, rows_Y.transpose(0, 2, 1))
-        return X, _transposed(X, rows_X), Y
+        return X, rows_X if X.shape[1] >= LONG_ROW else X.transpose(0, 2, 1), Y
 
     def _buffers(self, size: int) -> tuple[Array, ...]:
         if size not in self.buffers:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bpcore.activations import ACTIVATIONS, Array
-from bpcore.buffers import zeros
+from bpcore.buffers import copy, zeros
 from bpcore.defects import apply_defects
 from bpcore.losses import output_rules
 from bpcore.rules import Rules, backward_below, healthy
@@ -56,10 +56,10 @@ class Parameters:
     def keep(self, runs: Array) -> Parameters:
         """Copy the chosen runs out."""
         return Parameters(
-            self.flat[runs],
-            self.rates[runs],
-            self.decay[runs],
-            [array[runs] for array in self.state],
+            copy(self.flat[runs]),
+            copy(self.rates[runs]),
+            copy(self.decay[runs]),
+            [copy(array[runs]) for array in self.state],
         )
 
 

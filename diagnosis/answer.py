@@ -105,6 +105,18 @@ class Answer:
         """The exit status."""
         return {"healthy": 0, "unknown": 2}.get(self.kind, 1)
 
+    def __str__(self) -> str:
+        """Return what the command prints."""
+        from diagnosis.report import text  # which reads answers
+
+        return text(self)
+
+    def _repr_markdown_(self) -> str:
+        """Return what a notebook shows."""
+        from diagnosis.report import markdown
+
+        return markdown(self)
+
     def as_dict(self) -> dict[str, Any]:
         """Return the object that `--json` prints."""
         made: dict[str, Any] = {

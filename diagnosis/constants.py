@@ -1,7 +1,8 @@
 """The numbers a subject's functions hold, and calling them with others in the place of small ones.
 
 Programs add 1e-8 to what they take a logarithm of, a root of, or divide by. The number stands in
-the code, among a module's names, in a default or in an object. All of it is put back.
+the code, among a module's names, in a default or in an object made there; class attributes and
+dicts are not looked through. All of it is put back.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def replaced(roots: Sequence[Any], numbers: Mapping[float, float]) -> Iterator[N
         (names, name, value)
         for names in _namespaces(roots)
         for name, value in names.items()
-        if type(value) is float and value in numbers
+        if isinstance(value, float) and value in numbers
     ]
     try:
         for function, code, defaults, keywords in functions:
@@ -58,7 +59,7 @@ def replaced(roots: Sequence[Any], numbers: Mapping[float, float]) -> Iterator[N
 
 
 def _floats(values: Iterable[Any]) -> set[float]:
-    return {value for value in values if type(value) is float}
+    return {float(value) for value in values if isinstance(value, float)}
 
 
 def _constants(code: types.CodeType) -> Iterator[Any]:
@@ -120,6 +121,7 @@ def _namespaces(roots: Sequence[Any]) -> list[dict[str, Any]]:
         names = function.__globals__
         found[id(names)] = names
         for value in names.values():
-            if _is_of(type(value), names) and hasattr(value, "__dict__"):
+            made_here = _is_of(type(value), names) and not isinstance(value, type)
+            if made_here and hasattr(value, "__dict__"):
                 found[id(vars(value))] = vars(value)
     return list(found.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -72,10 +73,15 @@ def diagnose(
         grads: `(params, X, Y)` to a dict with the keys of params.
         train: optional, `(params, X, Y)` to `(params, losses)`.
     """
+    ours: Any = np.random.get_state()  # noqa: NPY002 - the caller's, put back below
+    python = random.getstate()
     try:
         return examine(given(params, X, Y, loss, grads, train))
     except SubjectFailed as error:
         return Answer("your functions", error=str(error))
+    finally:
+        np.random.set_state(ours)  # noqa: NPY002
+        random.setstate(python)
 
 
 def diagnose_file(path: str, *, fix: bool = False, **limits: Any) -> Answer:
@@ -191,14 +197,13 @@ class _Examination:
     def _without_small_numbers(self) -> None:
         """Go on without what a loss adds in a logarithm, where arrays are right but for that."""
         answer = self.answer
-        found = without_small_numbers(self.subject, self.probes.point())
-        if found is None:
-            return
-        other, added = found
-        evidence = gathered(other, self.probes, self.rng).with_grain(other, self.state.dtypes)
-        checks = evidence.checks(other.params)
-        right = [name for name, c in answer.checks.items() if c.wrong and checks[name].ok]
-        if not right:
+        for other, added in without_small_numbers(self.subject, self.probes.point()):  # noqa: B007
+            evidence = gathered(other, self.probes, self.rng).with_grain(other, self.state.dtypes)
+            checks = evidence.checks(other.params)
+            right = [name for name, c in answer.checks.items() if c.wrong and checks[name].ok]
+            if right:
+                break
+        else:
             return
         self.subject, self.evidence, answer.checks = other, evidence, checks
         numbers = " and ".join(f"{number:g}" for number in added)

@@ -162,7 +162,7 @@ def agreement_of(model: Model, explained: Sequence[Explained], findings: Sequenc
     """Say how exactly the explanation gives the author's gradients; empty if there is none."""
     best = explained[0]
     named = {f.defect for f in findings} & best.words
-    if not named:
+    if not named or "unexplained" in named:
         return ""
     change = "that one change" if len(named) == 1 else f"these {len(named)} changes together"
     rest = max((m.rest for m in (*best.state.W, *best.state.b) if m is not None), default=0.0)

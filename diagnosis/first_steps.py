@@ -11,7 +11,7 @@ Source:
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ from diagnosis.calls import Array
 from diagnosis.errors import SubjectFailed
 from diagnosis.subject import Subject
 
-EXACT = 1e-6
+EXACT, RESOLVED = 1e-6, 1e-3
 SEEN = 2
 SECONDS = 10.0
 TRIED = np.logspace(-9, 4, 261)
@@ -70,15 +70,33 @@ def first_steps(subject: Subject, curve: Array) -> Steps | None:
     straight = _same(moves[0], -rate * slopes[0])
     signs = np.sign(moves[0] * slopes[0])
     uphill = rate < 0 and (straight or bool(np.all(signs >= 0)))
-    a = b = np.nan
-    seen = len(moves) > 1 and all(np.isfinite(v).all() for v in (moves[1], slopes[1]))
-    known = None
-    if seen:
-        directions = np.stack([slopes[1], moves[0]], axis=1)
-        (a, b), *_ = np.linalg.lstsq(directions, moves[1], rcond=None)
-        down = a <= EXACT * abs(rate) and -EXACT < b < 1
-        known = bool(straight and down and _same(moves[1], directions @ (a, b)))
-    return Steps(rate, uphill, straight, known, bool(known) and abs(b) < EXACT, told["by_grads"])
+    by_grads = told["by_grads"]
+    if not by_grads and moves[0].size == 1:
+        return None  # any step is straight, and of whose gradient it is was not seen
+    known, plain = None, False
+    if straight and len(moves) > 1 and all(np.isfinite(v).all() for v in (moves[1], slopes[1])):
+        known, plain = _second(moves, slopes, rate)
+    return Steps(rate, uphill, straight, known, plain, by_grads)
+
+
+def _second(
+    moves: Sequence[Array], slopes: Sequence[Array], rate: float
+) -> tuple[bool | None, bool]:
+    """Return whether the second step is a known one, None where it cannot be told, and a plain one.
+
+    Where the second gradient is nearly the first, their shares in the step are not resolved.
+    """
+    if _same(moves[1], -rate * slopes[1]):
+        return True, True
+    directions = np.stack([slopes[1] / np.linalg.norm(slopes[1]), moves[0]], axis=1)
+    directions[:, 1] /= np.linalg.norm(moves[0])
+    if np.linalg.svd(directions, compute_uv=False)[-1] < RESOLVED:
+        return None, False
+    shares, *_ = np.linalg.lstsq(directions, moves[1], rcond=None)
+    a = shares[0] / np.linalg.norm(slopes[1])
+    b = shares[1] / np.linalg.norm(moves[0])
+    down = a <= EXACT * abs(rate) and -EXACT < b < 1
+    return bool(down and _same(moves[1], directions @ shares)), False
 
 
 def _joined(arrays: Mapping[str, Array], subject: Subject) -> Array:

@@ -19,7 +19,7 @@ COUNTS = ("steps", "epochs", "iterations", "n_iter", "num_iterations", "n", "ite
           "num_steps", "n_epochs", "num_epochs", "max_iter", "STEPS", "EPOCHS")  # fmt: skip
 CLIP = 1e-12
 SLOWER = (1.0, 0.1, 0.01)
-PLAIN = (1.0, 0.1, 0.01)
+PLAIN = SLOWER
 SMALL, LARGE = 0.15, 4.0
 WIDE, UNEVEN = 15.0, 30.0
 
@@ -240,7 +240,7 @@ def _slower(case: Case) -> tuple[Finding, Run | None] | None:
 def _faster(case: Case) -> tuple[Finding, Run | None] | None:
     if not case.run.finite:
         return None
-    return _at_rates(case, "learning_rate_too_small", (10.0, 100.0, 1e3, 1e4, 1e5))
+    return _at_rates(case, "learning_rate_too_small", (10.0, 100.0, 1e3, 1e4, 1e5, 1e6, 1e7))
 
 
 def _died(case: Case) -> tuple[Finding, Run | None] | None:
@@ -255,5 +255,5 @@ def _died(case: Case) -> tuple[Finding, Run | None] | None:
 
 # The first that helps is named.
 MENDS: tuple[Mend, ...] = (
-    _log, _uphill, _crooked, _inputs, _init, _slower, _faster, _at_no_rate, _died,
+    _log, _uphill, _inputs, _init, _slower, _faster, _crooked, _at_no_rate, _died,
 )  # fmt: skip

@@ -42,7 +42,6 @@ def by_model(
     Returns:
         None where the model gives the loss at none of the points.
     """
-    tolerance = max(tolerance, PER_EPS * model.loss.eps)
     pairs, used = [], []
     for here, given, grain in zip(taken, grads, grains, strict=True):
         true = like_at(model, here)

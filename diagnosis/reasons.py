@@ -15,7 +15,10 @@ CLOSE = 2e-6
 NEXT = 3
 TWO = ((2.0, "twice"), (0.5, "half of"))
 ONE_NUMBER = "bias_grad_missing_axis"
-CONSTANT = "Look for a constant in the slope of this layer, or where its delta is computed."
+CONSTANT = {
+    "delta": "Look for a constant in the slope of this layer, or where its delta is computed.",
+    "W": "Look for a constant where the gradient of these weights is computed.",
+}
 OF_ALL = (
     "Look for a constant that all of the gradient is multiplied with. The learning rate, and a "
     "share of earlier gradients, belong to the step."
@@ -98,7 +101,7 @@ def _of_m(found: Sequence[Reason]) -> bool:
 def _told(factor: float, place: str, cost: float) -> Reason:
     """Say no more than the number: a constant in a hidden layer is of no loss and no mean."""
     what = "what comes from the layer above" if place == "delta" else "the right one"
-    return Reason("unexplained", f"{factor:.6g} times {what}", cost, CONSTANT)
+    return Reason("unexplained", f"{factor:.6g} times {what}", cost, CONSTANT.get(place, ""))
 
 
 def _cost(place: str) -> float:

@@ -61,7 +61,8 @@ def network(model: Model, samples: int) -> str:
     chain = " -> ".join(
         [str(widths[0]), *(f"{n} {u}" for n, u in zip(widths[1:], units, strict=True))]
     )
-    return f"{chain}, {model.loss_name.replace('_', ' ')} {_reduction(model, samples)}"
+    loss = f"{model.loss_name.replace('_', ' ')} {_reduction(model, samples)}"
+    return f"{chain}, {loss}{', with a penalty' if model.penalties else ''}"
 
 
 def _reduction(model: Model, samples: int) -> str:

@@ -69,7 +69,9 @@ class Sandbox:
         self._drain.start()
         try:
             self._reply(
-                time.monotonic() + seconds, f"within {seconds:g} seconds while it was loaded"
+                time.monotonic() + seconds,
+                f"within {seconds:g} seconds while it was loaded. Training that starts with the "
+                'program belongs under `if __name__ == "__main__":`; or give it more --seconds',
             )
         except BaseException:
             self.close()
@@ -83,6 +85,7 @@ class Sandbox:
             "home": str(Path(__file__).resolve().parents[1]),
             "directory": self._directory.name,
             "path": path,
+            "beside": str(Path(path).resolve().parent),
             "memory": memory,
             "source": source,
         }

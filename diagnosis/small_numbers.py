@@ -6,7 +6,7 @@ computed with a number a million times smaller in its place.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,14 +24,12 @@ LINEAR = 1e-6
 
 def without_small_numbers(
     subject: Subject, point: Point
-) -> tuple[Subject, tuple[float, ...]] | None:
-    """Return a subject whose loss has next to nothing added, and the numbers that were added.
+) -> Iterator[tuple[Subject, tuple[float, ...]]]:
+    """Yield subjects whose loss has next to nothing added, and the numbers that were added.
 
     A number counts as added where the loss depends on it and is not linear in it: one that
-    multiplies a term of the loss belongs to the gradient.
-
-    Returns:
-        None where there is none.
+    multiplies a term of the loss belongs to the gradient. Each is left out alone, then all are: one
+    may be a leak that grads takes care of.
     """
     try:
         own = subject.losses([point])[0]
@@ -40,9 +38,10 @@ def without_small_numbers(
             for value in subject.ask("small_numbers")
         }
     except CallFailed:
-        return None
+        return
     added = tuple(v for v, losses in tried.items() if _is_added(own, np.array(losses)))
-    return (_with(subject, {v: SMALLER * v for v in added}), added) if added else None
+    for numbers in [*((v,) for v in added), *([added] if len(added) > 1 else [])]:
+        yield _with(subject, {v: SMALLER * v for v in numbers}), numbers
 
 
 def _loss(subject: Subject, point: Point, value: float, other: float) -> float:

@@ -9,17 +9,18 @@ import numpy as np
 
 from diagnosis import starts
 from diagnosis.answer import Answer, Curves, Finding
+from diagnosis.errors import SubjectFailed
 from diagnosis.mends import first_that_helps, log_of_zero, tries_rates
 from diagnosis.model import Model
 from diagnosis.probing import Probes
 from diagnosis.subject import Subject
-from diagnosis.trials import Case, any_start_better, fails, learned, prior, trained, trainer
+from diagnosis.trials import Case, Run, any_start_better, as_it_is, fails, learned, prior, trainer
 
 
 def check_training(subject: Subject, model: Model | None, answer: Answer, probes: Probes) -> None:
     """Add what makes training fail, and set the kind, where something does."""
     found = _before(subject, model, probes)
-    run = trained(subject) if subject.train is not None else None
+    run = _run(subject, answer) if subject.train is not None else None
     case = None
     if run is not None:
         case = Case(subject, model, probes, run, trainer(subject), prior(subject, model))
@@ -45,6 +46,15 @@ def check_training(subject: Subject, model: Model | None, answer: Answer, probes
     if found:
         answer.kind = "training"
         answer.findings += found
+
+
+def _run(subject: Subject, answer: Answer) -> Run | None:
+    """Return the author's training; None, with a note, where it cannot be used."""
+    try:
+        return as_it_is(subject)
+    except (SubjectFailed, ValueError) as failed:
+        answer.notes.append(f"train was not looked at. {failed}")
+        return None
 
 
 def _before(subject: Subject, model: Model | None, probes: Probes) -> list[Finding]:

@@ -66,18 +66,33 @@ def trained(
     Returns:
         None where it fails, or does not return parameters and losses.
     """
-    point = Point(params or subject.params, subject.X if X is None else X, subject.Y)
     try:
-        told = subject.ask("train", seconds=SECONDS, shared=shared, **point._asdict(), **changes)
-    except SubjectFailed:
+        return as_it_is(subject, params=params, X=X, shared=shared, **changes)
+    except (SubjectFailed, ValueError):
         return None
+
+
+def as_it_is(
+    subject: Subject,
+    *,
+    params: dict[str, Array] | None = None,
+    X: Array | None = None,
+    shared: bool = False,
+    **changes: Any,
+) -> Run:
+    """Return what `trained` does.
+
+    Raises:
+        SubjectFailed: training fails.
+        ValueError: it does not return parameters and losses.
+    """
+    point = Point(params or subject.params, subject.X if X is None else X, subject.Y)
+    told = subject.ask("train", seconds=SECONDS, shared=shared, **point._asdict(), **changes)
     curve = np.asarray(told["losses"], float)
     if not set(told["params"]) >= set(subject.params) or not curve.size:
-        return None
-    try:
-        ended = {n: told["params"][n].reshape(subject.params[n].shape) for n in subject.params}
-    except ValueError:
-        return None
+        msg = "`train` must return (params, losses), with all params and a loss for each step."
+        raise ValueError(msg)
+    ended = {n: told["params"][n].reshape(subject.params[n].shape) for n in subject.params}
     final = float(subject.losses([Point(ended, point.X, subject.Y)])[0])
     return Run(final, curve, ended)
 

@@ -18,7 +18,6 @@ import traceback
 import types
 import warnings
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from diagnosis import keeper, wire
@@ -118,12 +117,15 @@ def _failure(doing: str, error: BaseException, path: str) -> dict[str, str]:
         return {"error": f"The subject needed more memory than it may have {doing}."}
     if isinstance(error, EOFError):
         return {"error": f"The subject reads from standard input, which is closed, {doing}."}
-    return {"error": f"The subject raised {_blame(error, path)} {doing}."}
+    said = f"The subject raised {_blame(error, path).removesuffix('.')} {doing}."
+    if isinstance(error, FileNotFoundError):
+        said += " It runs in an empty directory: name its files by their whole path."
+    return {"error": said}
 
 
 def _begin(settings: Mapping[str, Any]) -> dict[str, Any]:
     os.chdir(settings["directory"])
-    sys.path.append(str(Path(settings["path"]).resolve().parent))
+    sys.path.append(settings["beside"])
     sys.argv = [settings["path"]]
     warnings.simplefilter("ignore")
     _pin_randomness()

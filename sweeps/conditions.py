@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import operator
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -61,8 +62,10 @@ def tree_of(text: str, key: str) -> ast.expr:
             warnings.simplefilter("ignore")
             return ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        equals = " Write == to compare." if re.search(r"[^=<>!]=[^=]", text) else ""
         raise BadInput(
             f"`{key}` must be a condition such as lr*depth < 1; got {text}, which cannot be read."
+            f"{equals}"
         ) from error
 
 

@@ -44,7 +44,9 @@ def bare(word: Word, options: Options) -> BadInput:
     key = respelled(word.key)
     groups = [group for group in GROUPS if word.text in (options[group] or ())]
     hint = " `python train.py --help` lists the keys."
-    if groups:
+    if word.text.endswith((".py", ".ipynb")):
+        hint = f" For a program of your own, write `python diagnose.py {word.text}`."
+    elif groups:
         hint = write(groups[0], word.text)
     elif key and type_of(key) == "bool":
         hint = write(key, "true")

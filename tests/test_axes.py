@@ -364,7 +364,8 @@ ALIKE = "`only` must compare numbers with numbers and texts with texts; got "
         ),
         (
             "lr = 1",
-            "`only` must be a condition such as lr*depth < 1; got lr = 1, which cannot be read.",
+            "`only` must be a condition such as lr*depth < 1; got lr = 1, which cannot be read. "
+            "Write == to compare.",
         ),
         (
             "lr < 1; import os",

@@ -151,6 +151,8 @@ REFUSED = {
     "experiment=[dead_relu]": f"{ONE_BY_ONE}[dead_relu]. Give one command for each experiment.",
     "experiment='glob(*)'": f"{ONE_BY_ONE}glob(*). Give one command for each experiment.",
     # words without an equals sign, and dashes
+    "my_net.py": "`my_net.py` must have the form key=value; got my_net.py. For a program of your "
+    "own, write `python diagnose.py my_net.py`.",
     "relu": f"`relu` must have the form key=value; got relu. {HELP}",
     "''": f"`''` must have the form key=value; got nothing. {HELP}",
     "=3": f"`=3` must have the form key=value; got =3. {HELP}",

@@ -71,7 +71,6 @@ QUICK = [
     "nan_targets",
     "last_sample",
     "conv_positions",
-    "dropout_columns_seeded",
     "smoothed_labels",
     "weightnorm",
     "momentum_mean",

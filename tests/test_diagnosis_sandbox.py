@@ -45,6 +45,10 @@ REFUSED = {
     ),
     "reads standard input": ("input()", "reads from standard input, which is closed"),
     "wants much memory": ("big = np.ones(1 << 33)", "needed more memory than it may have"),
+    "opens a file by its name": (
+        "np.loadtxt('data.csv')",
+        "It runs in an empty directory: name its files by their whole path.",
+    ),
     "is not Python": ("def f(:", "SyntaxError (line 11)"),
     "lacks a name": ("del grads", "grads is missing. python diagnose.py --template"),
     "returns wrong keys": (
@@ -123,6 +127,16 @@ def test_what_a_subject_shows_or_does_besides_neither_reaches_nor_stops_us(
     assert "xxx" not in shown.out
     assert shown.err == ""
     assert Path.cwd() == here
+
+
+@pytest.mark.parametrize("given", ["net.py", "./net.py", "../here/net.py"])
+def test_modules_beside_a_subject_are_found_by_any_path_to_it(given, tmp_path, monkeypatch):
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "slopes.py").write_text("ONE = 1.0\n", encoding="utf-8")
+    (here / "net.py").write_text(f"import slopes\n{GOOD}", encoding="utf-8")
+    monkeypatch.chdir(here)
+    assert diagnose_file(given).kind == "healthy"
 
 
 def test_a_file_that_is_none_or_no_text_is_refused(tmp_path):

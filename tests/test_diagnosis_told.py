@@ -351,3 +351,10 @@ def test_the_error_alone_taken_down_lacks_the_factor_of_the_loss():
     (finding,) = of_text(RAW).findings
     assert (finding.defect, finding.arrays) == ("missing_batch_mean", ("w", "b"))
     assert "without the 2/m of the loss" in finding.why
+
+
+def test_an_answer_shows_itself(capsys):
+    answer = diagnose_file(str(ROOT / "examples" / "a_class.py"))
+    print(answer)
+    assert capsys.readouterr().out == report.text(answer) + "\n"
+    assert answer._repr_markdown_() == report.markdown(answer)

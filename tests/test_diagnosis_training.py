@@ -70,6 +70,23 @@ def answer_to(text):
     return words(answer) or [answer.kind]
 
 
+@pytest.mark.parametrize(
+    ("train", "why"),
+    [
+        ("def train(p, X, Y): raise ValueError('oops')", "ValueError: oops"),
+        ("def train(p, X, Y, steps): return p, [1.0]", "missing 1 required positional argument"),
+        ("def train(p, X, Y): return p", "`train` must return (params, losses)"),
+        ("def train(p, X, Y): return p, []", "`train` must return (params, losses)"),
+        ("def train(p, X, Y): return {}, [1.0]", "`train` must return (params, losses)"),
+    ],
+)
+def test_a_training_that_cannot_be_used_is_told(train, why):
+    answer = of_text(NET + train)
+    assert answer.kind == "healthy"
+    [note] = [n for n in answer.notes if n.startswith("train was not looked at.")]
+    assert why in note
+
+
 @pytest.mark.parametrize("hidden", [True, False])
 @pytest.mark.parametrize(
     ("rule", "rate", "said"),
@@ -87,6 +104,7 @@ def test_a_rate_or_a_step_is_blamed_alike_with_and_without_a_name(rule, rate, sa
     ("rule", "rate", "hidden", "said"),
     [
         (PLAIN, 300.0, True, "learning_rate_too_large"),
+        *((PLAIN, rate, False, "learning_rate_too_small") for rate in (1e-5, 1e-6, 1e-7)),
         (PLAIN, 1e-5, True, "learning_rate_too_small"),
         (NESTEROV, 20.0, False, "learning_rate_too_large"),
         (RMSPROP, 5.0, False, "learning_rate_too_large"),

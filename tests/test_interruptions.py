@@ -28,7 +28,7 @@ from tests.test_engine import count_rows, frame_of
 
 # A few seconds on two cores, in some forty tasks.
 LINE = (
-    "-m report=false jobs=2 data=xor epochs=1600 replicates=8 "
+    "-m report=false jobs=2 data=xor epochs=2600 replicates=8 "
     "activation=relu,tanh depth=1,2 lr=log:0.01:1:16"
 )
 RUNS = 2 * 2 * 16 * 8

@@ -30,6 +30,11 @@ class Point(NamedTuple):
     Y: Array
 
 
+def point_of(message: Mapping[str, Any]) -> Point:
+    """Return the point that a message names."""
+    return Point(message["params"], message["X"], message["Y"])
+
+
 class BadResult(Exception):
     """A function returned what cannot be used; the message says what and what is expected."""
 

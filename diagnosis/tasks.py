@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 
-from diagnosis.calls import Array, BadResult, Caller, Point, as_array, memory_of
+from diagnosis.calls import Array, BadResult, Caller, Point, as_array, memory_of, point_of
 from diagnosis.constants import numbers_held, replaced
 from diagnosis.differences import direction_of, roughness, slope
-from diagnosis.structure import again, named
+from diagnosis.structure import named
 from diagnosis.tracing import trace
+from diagnosis.trainings import along, descend, first_steps, train
 
 SHARES = (0.01, 0.99)
 NUMBERS = (int, float, np.integer, np.floating)
-
-
-def _point(message: Mapping[str, Any]) -> Point:
-    return Point(message["params"], message["X"], message["Y"])
 
 
 def _shared(params: Mapping[str, Any]) -> list[list[str]]:
@@ -87,7 +84,7 @@ def losses(caller: Caller, message: Mapping[str, Any]) -> Array:
     with _other_numbers(caller, message):
         for point in message["points"]:
             try:
-                found.append(caller.loss(_point(point)))
+                found.append(caller.loss(point_of(point)))
             except Exception:
                 if not message.get("lenient"):
                     raise
@@ -108,13 +105,13 @@ def held_numbers(caller: Caller, message: Mapping[str, Any]) -> list[float]:  # 
 
 def grads(caller: Caller, message: Mapping[str, Any]) -> list[dict[str, Array]]:
     """Return the gradients at each point, one call after another in the same process."""
-    return [caller.grads(_point(point)) for point in message["points"]]
+    return [caller.grads(point_of(point)) for point in message["points"]]
 
 
 def slopes(caller: Caller, message: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return, of each point, loss, roughness, and `(3, k)` slope, doubt and noise of entries."""
     with _other_numbers(caller, message):
-        return [_slopes_at(caller, _point(p), message["entries"]) for p in message["points"]]
+        return [_slopes_at(caller, point_of(p), message["entries"]) for p in message["points"]]
 
 
 def _slopes_at(
@@ -156,7 +153,7 @@ def _entry(caller: Caller, point: Point, array: Array, i: int, here: float, roug
 
 def purity(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
     """Call `grads` and `loss` and see what they change besides returning a result."""
-    point, other = _point(message), _point(message["other"])
+    point, other = point_of(message), point_of(message["other"])
     changed: list[str] = []
     with np.errstate(all="ignore"):
         for function, what in ((caller.loss_function, "loss"), (caller._grads, "grads")):
@@ -227,135 +224,9 @@ def _equal(now: Any, was: Array) -> bool:
     return bool(np.all((one == other) | ((one != one) & (other != other))))
 
 
-def train(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
-    """Train as the author does, with other values for some settings."""
-    function = caller.train
-    if function is None:
-        msg = "`train` must be a function; got None."
-        raise BadResult(msg)
-    for name, value in message.get("globals", {}).items():
-        caller.namespace[name] = value  # type: ignore[index]
-    point = _point(message)
-    params, X, Y = caller.arguments(point)
-    if message.get("shared"):
-        params = caller.as_shared(point)
-    caller.randomness.put_back()
-    times = message.get("times", 1.0)
-    replaced = {} if times == 1 else {"grads": _scaled(caller, times)}
-    with np.errstate(all="ignore"), _instead(function, replaced):
-        result = function(params, X, Y, **message.get("settings", {}))
-    if not (isinstance(result, tuple | list) and len(result) == 2):
-        msg = "`train` must return (params, losses); got something else."
-        raise BadResult(msg)
-    ended, curve = caller.by_name(result[0]), result[1]
-    curve = np.array([np.asarray(value, float).reshape(-1)[0] for value in curve], float)
-    return {
-        "params": {str(n): as_array(v, f"params['{n}']").astype(float) for n, v in ended.items()},
-        "losses": curve,
-    }
-
-
-@contextmanager
-def _instead(function: Callable[..., Any], functions: Mapping[str, Any]) -> Iterator[None]:
-    """Let a function find others under some names of its module, for a while."""
-    scope = getattr(function, "__globals__", {})
-    own = {name: scope[name] for name in functions if name in scope}
-    scope.update({name: functions[name] for name in own})
-    try:
-        yield
-    finally:
-        scope.update(own)
-
-
-def _scaled(caller: Caller, times: float) -> Callable[..., Any]:
-    """Return the author's `grads` with all they return scaled."""
-
-    def grads(*arguments: Any, **named_ones: Any) -> Any:
-        result = caller._grads(*arguments, **named_ones)
-        values = [times * np.asarray(value, float) for value in named(result).values()]
-        return again(result, iter(values))
-
-    return grads
-
-
-class _Enough(BaseException):
-    """Training was watched for as many steps as are wanted."""
-
-
-def first_steps(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters with which training first calls `loss` or `grads`.
-
-    Returns:
-        `seen`, one dict for each point, the start first, of `most` steps if there are as many;
-        `grads` at each, what training got where it asked once, else of the whole loss; `by_grads`,
-        whether training calls `grads`.
-    """
-    if caller.train is None:
-        msg = "`train` must be a function; got None."
-        raise BadResult(msg)
-    point = _point(message)
-    seen: list[dict[str, Array]] = []
-    given: list[list[dict[str, Array]]] = []
-
-    def watched(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(params: Any, *rest: Any, **named_ones: Any) -> Any:
-            held = caller.by_name(params)
-            here = {n: np.array(held[n], float) for n in caller.params}
-            if not seen or any(not np.array_equal(here[n], seen[-1][n]) for n in here):
-                seen.append(here)
-                given.append([])
-            if len(seen) > message["most"]:
-                raise _Enough
-            result = function(params, *rest, **named_ones)
-            if name == "grads":
-                got = caller.by_name(result)
-                given[-1].append({n: np.array(got[n], float) for n in caller.params})
-            return result
-
-        return call
-
-    watchers = {
-        n: watched(n, f) for n, f in (("loss", caller.loss_function), ("grads", caller._grads))
-    }
-    caller.randomness.put_back()
-    with suppress(_Enough), np.errstate(all="ignore"), _instead(caller.train, watchers):
-        caller.train(*caller.arguments(point))
-    grads = [
-        got[0] if len(got) == 1 else caller.grads(Point(params, point.X, point.Y))
-        for params, got in zip(seen, given, strict=True)
-    ]
-    return {"seen": seen, "grads": grads, "by_grads": any(given)}
-
-
-def along(caller: Caller, message: Mapping[str, Any]) -> Array:
-    """Return the loss after one plain step from a point, at each of some rates."""
-    point = _point(message)
-    params = {name: np.array(array, float) for name, array in point.params.items()}
-    step = caller.grads(point)
-    moved = (
-        Point({n: params[n] - rate * step[n] for n in params}, point.X, point.Y)
-        for rate in message["rates"]
-    )
-    return np.array([caller.loss(p) for p in moved])
-
-
-def descend(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
-    """Take plain steps down given or the author's own gradients, and record the loss."""
-    point = _point(message)
-    params = {name: np.array(array, float) for name, array in point.params.items()}
-    curve = []
-    for _ in range(message["steps"]):
-        here = Point(params, point.X, point.Y)
-        curve.append(caller.loss(here))
-        step = caller.grads(here)
-        params = {name: params[name] - message["lr"] * step[name] for name in params}
-    curve.append(caller.loss(Point(params, point.X, point.Y)))
-    return {"params": params, "losses": np.array(curve)}
-
-
 def traced(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
     """Run `grads` under a tracer; see `tracing`."""
-    point = _point(message)
+    point = point_of(message)
     path = message["path"]
     return trace(lambda: caller.grads(point), path)
 

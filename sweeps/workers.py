@@ -45,6 +45,7 @@ def in_workers(tasks: list[Task], jobs: int, root: Path) -> Iterator[Trained]:
     from joblib import Parallel, delayed, parallel_config
 
     code, parent = provenance.code(), os.getpid()
+    root = root.absolute()  # loky keeps workers for the next call, in the directory of the first
     with parallel_config("loky", inner_max_num_threads=1):
         parallel = Parallel(
             n_jobs=min(jobs, len(tasks)),

@@ -141,18 +141,30 @@ def test_nothing_but_the_store_is_left_behind(train, tmp_path):
 # Workers
 
 
+MANY_TASKS = (
+    "-m data=moons data.samples=50 epochs=30 replicates=7 activation=relu,gelu depth=1,3 "
+    "lr=0.1,100 batch_size=full,16"
+)
+
+
 def test_one_worker_and_two_give_the_same_to_the_bit(train, tmp_path, monkeypatch):
     monkeypatch.setattr(engine, "ALONE_WORK", 0.0)
-    line = (
-        "-m data=moons data.samples=50 epochs=30 replicates=7 activation=relu,gelu depth=1,3 "
-        "lr=0.1,100 batch_size=full,16"
-    )
-    assert train(f"{line} jobs=1 store=one").status == 0
-    assert train(f"{line} jobs=2 store=two").status == 0
+    assert train(f"{MANY_TASKS} jobs=1 store=one").status == 0
+    assert train(f"{MANY_TASKS} jobs=2 store=two").status == 0
     assert trained() == 112
     pd.testing.assert_frame_equal(
         frame_of(tmp_path / "one"), frame_of(tmp_path / "two"), check_exact=True
     )
+
+
+def test_workers_kept_from_another_directory_find_the_store(train, tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "ALONE_WORK", 0.0)
+    for samples in ("50", "60"):
+        (tmp_path / samples).mkdir()
+        monkeypatch.chdir(tmp_path / samples)
+        line = MANY_TASKS.replace("samples=50", f"samples={samples}")
+        assert train(f"{line} jobs=2").status == 0
+        assert trained() == 112
 
 
 # Plans and progress

@@ -7,8 +7,10 @@ to fill in. It runs in a process of its own, with limits on time and memory.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,9 +83,14 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.subject:
         sys.stderr.write("No program given; this is one that comes with bpcore.\n")
     try:
-        answer = diagnose_file(
-            path, seconds=options.seconds, memory=int(options.memory * 2**30), fix=options.fix
-        )
+        with _steps_told() as tell:
+            answer = diagnose_file(
+                path,
+                seconds=options.seconds,
+                memory=int(options.memory * 2**30),
+                fix=options.fix,
+                tell=tell,
+            )
     except KeyboardInterrupt:
         sys.stderr.write("Interrupted.\n")
         return 130
@@ -91,6 +98,18 @@ def main(arguments: list[str] | None = None) -> int:
     if options.html and not _written(answer, Path(options.html)):
         return 2
     return answer.status
+
+
+@contextlib.contextmanager
+def _steps_told() -> Iterator[Callable[[str], None]]:
+    """Say in a terminal what is done, until it is done."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("running your program") as status:
+        yield lambda step: status.update(step)
 
 
 def _show(answer: Answer, options: argparse.Namespace) -> None:

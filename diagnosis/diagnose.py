@@ -16,6 +16,7 @@ from diagnosis.clipping import only_signs
 from diagnosis.dependence import sentences
 from diagnosis.errors import SubjectFailed
 from diagnosis.evidence import gathered
+from diagnosis.few_samples import ADVICE, Part, part_of, takes_long
 from diagnosis.gradient import ArrayCheck
 from diagnosis.identify import SECONDS, Identifier
 from diagnosis.matching_labels import with_matching_labels
@@ -37,17 +38,31 @@ USUAL = 3
 KEPT = (0.5, 0.8, 0.9, 0.7, 0.6, 0.75, 0.4, 0.3, 0.2, 0.25, 0.1, 0.95)
 
 
-def examine(subject: Subject, *, fix: bool = False) -> Answer:
+Tell = Callable[[str], None]
+
+
+def quiet(step: str) -> None:
+    """Tell nobody what is done now."""
+
+
+def examine(subject: Subject, *, fix: bool = False, tell: Tell = quiet) -> Answer:
     """Diagnose a subject.
+
+    Args:
+        subject: what somebody wrote.
+        fix: also train with the true gradient, beside the author's.
+        tell: called with what is done next.
 
     Raises:
         SubjectFailed: its functions cannot be used.
     """
     # Points far out, and wrong models, overflow: what is not finite is looked at where it matters.
     with np.errstate(all="ignore"):
-        answer = _Examination(subject).run()
+        examination = _Examination(subject, tell)
+        answer = examination.run()
         if fix and answer.kind == "gradient":
-            answer.curves = mended_curves(subject, answer.model)
+            tell("training with the true gradient")
+            answer.curves = mended_curves(subject, answer.model, examination.trial)
         if fix and (why := without_curves(answer)):
             answer.notes.append(why)
     return answer
@@ -84,17 +99,18 @@ def diagnose(
         random.setstate(python)
 
 
-def diagnose_file(path: str, *, fix: bool = False, **limits: Any) -> Answer:
+def diagnose_file(path: str, *, fix: bool = False, tell: Tell = quiet, **limits: Any) -> Answer:
     """Diagnose a module or a notebook, in a process of its own.
 
     Args:
         path: the file.
         fix: also train with the true gradient, beside the author's.
+        tell: called with what is done next.
         limits: `seconds` and `memory` in bytes.
     """
     try:
         with opened(path, **limits) as subject:
-            answer = examine(subject, fix=fix)
+            answer = examine(subject, fix=fix, tell=tell)
             left = subject.ask("left")
             if left:
                 msg = (
@@ -108,8 +124,17 @@ def diagnose_file(path: str, *, fix: bool = False, **limits: Any) -> Answer:
 
 
 class _Examination:
-    def __init__(self, subject: Subject) -> None:
-        self.subject = subject
+    """One subject's diagnosis, step by step.
+
+    Attributes:
+        all: the subject with all its samples.
+        trial: with as many as are enough to look at the gradient.
+        subject: the one that is looked at now.
+    """
+
+    def __init__(self, subject: Subject, tell: Tell = quiet) -> None:
+        self.all = self.trial = self.subject = subject
+        self.tell = tell
         self.rng = default_rng(SEED)
         self.answer = Answer(subject.path, samples=max(np.shape(subject.Y), default=0))
 
@@ -131,14 +156,18 @@ class _Examination:
         return answer
 
     def _examined(self) -> Answer:
-        subject, answer = self.subject, self.answer
+        answer = self.answer
         self._at_the_start()
+        part = self._few_samples()
+        subject = self.subject = self.trial
         self.probes = Probes(subject, self.rng)
         answer.side_effects += sentences(self.probes.unused)
         self.state = check_state(subject, self.probes)
         answer.side_effects += self.state.effects
+        self.tell("checking the gradient")
         evidence = gathered(subject, self.probes, self.rng)
         self.evidence = evidence.with_grain(subject, self.state.dtypes)
+        self.tell("looking for the network")
         answer.model, self.fewer = self._model(self.state.masks)
         if answer.model is not None:
             answer.samples = next(iter(answer.model.factors))
@@ -147,6 +176,10 @@ class _Examination:
             self._without_small_numbers()
         answer.findings += self.state.findings()
         self._judge()
+        model = answer.model if part is None else self._on_all(part)
+        if answer.kind == "healthy" and not answer.each_sample:
+            self.tell("looking at training")
+            check_training(self.subject, model, answer, self.probes)
         if sampled(answer.checks):
             answer.notes.append("only a sample of the entries of large arrays was looked at")
         if subject.printed():
@@ -168,6 +201,15 @@ class _Examination:
             raise SubjectFailed(
                 f"{failed} {spread.why} {spread.fix}" if spread is not None else str(failed)
             ) from failed
+
+    def _few_samples(self) -> Part | None:
+        """Take fewer samples, where the loss of all takes long and a part stands for them."""
+        if not takes_long(self.subject):
+            return None
+        part = part_of(self.subject)
+        self.answer.notes.append(ADVICE if part is None else part.sentence)
+        self.trial = self.all if part is None else part.subject
+        return part
 
     def _model(self, masks: Sequence[Array]) -> tuple[Model | None, int | None]:
         scaled = _scaled(masks, self.subject.shares)
@@ -224,6 +266,7 @@ class _Examination:
             spread = broadcast_labels(self.subject, self.probes)
             if spread is not None and self._labels_spread(spread):
                 return
+            self.tell("looking for the mistakes")
             WrongGradient(self.subject, self.probes, answer, self.evidence, self.fewer).explain()
             answer.findings += [spread] if spread is not None else []
             size = only_signs(self.evidence.grads)
@@ -239,7 +282,15 @@ class _Examination:
             answer.kind = "unknown"
         else:
             answer.kind = "healthy"
-            check_training(self.subject, answer.model, answer, self.probes)
+
+    def _on_all(self, part: Part) -> Model | None:
+        """Go back to all samples, where a part stood for them; return their model, if there is."""
+        answer = self.answer
+        self.subject, self.probes = self.all, self.probes.on(self.all)
+        model = answer.model and part.on_all(answer.model, self.all)
+        if model is not None:
+            answer.model, answer.samples = model, part.of
+        return model
 
     def _labels_spread(self, found: Finding) -> bool:
         """Explain a gradient that is right, or can be explained, for labels of the right shape."""

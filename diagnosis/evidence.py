@@ -12,6 +12,7 @@ from diagnosis import grain
 from diagnosis.calls import Array, Point
 from diagnosis.errors import SubjectFailed
 from diagnosis.gradient import (
+    LEAST,
     RELATIVE,
     ArrayCheck,
     Slopes,
@@ -24,7 +25,8 @@ from diagnosis.gradient import (
 from diagnosis.probing import Probes
 from diagnosis.subject import Subject
 
-LATER = 15
+# Entries of each array at points after the first, and where a loss takes long.
+LATER, FEWEST = 15, 2
 MODERATE = 5.0
 
 
@@ -72,12 +74,13 @@ def gathered(subject: Subject, probes: Probes, rng: Generator) -> Evidence:
     """
     points = [probes.point(), probes.point(), _on_the_data(subject, probes)]
     most = affordable(subject, points[0])
+    later = min(most, LATER) if most > LEAST else FEWEST
     found = Evidence([], [])
     for i, point in enumerate(points):
         made = subject.try_grads(point)
         if made is None:
             continue
-        entries = choose(subject.params, most if not i else min(most, LATER), rng)
+        entries = choose(subject.params, most if not i else later, rng)
         taken = slopes(subject, point, entries)
         if np.isfinite(taken.loss):
             found.taken.append(taken)

@@ -31,7 +31,7 @@ SMOOTH = 1e-12
 # Where nothing but noise lets a number pass that may be a tenth off, it was not checked.
 UNSEEN = 0.1
 ALL = 2500
-SAMPLE = 40
+LEAST, SAMPLE = 6, 40
 BUDGET = 4.0
 
 
@@ -135,7 +135,7 @@ def affordable(subject: Subject, point: Point) -> int:
     per_array = BUDGET / (5 * each) / 3 / max(1, len(subject.params))
     if subject.size <= ALL and 5 * each * subject.size < BUDGET:
         return ALL
-    return int(np.clip(per_array, 6, SAMPLE))
+    return int(np.clip(per_array, LEAST, SAMPLE))
 
 
 def tolerance_of(dtypes: Mapping[str, str]) -> float:

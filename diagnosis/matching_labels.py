@@ -29,4 +29,4 @@ def with_matching_labels(subject: Subject) -> Subject:
         message["points"] = [turned(point) for point in message["points"]]
         return subject.ask(do, **message)
 
-    return Subject(ask, subject.path, subject.printed)
+    return subject.with_(ask=ask)

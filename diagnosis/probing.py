@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -52,6 +53,12 @@ class Probes:
         other = self.with_inputs(point)
         first, second = self.subject.losses([point, other])
         return bool(np.isfinite(second) and first != second)
+
+    def on(self, subject: Subject) -> Probes:
+        """Return the same for a subject with other data that takes the same."""
+        other = copy.copy(self)
+        other.subject = subject
+        return other
 
     def with_inputs(self, point: Point) -> Point:
         """Return the point with normal inputs."""

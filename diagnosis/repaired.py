@@ -2,39 +2,56 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 
 from diagnosis.answer import Answer, Curves
 from diagnosis.calls import Array, Point
 from diagnosis.errors import SubjectFailed
-from diagnosis.model import Model
+from diagnosis.model import Model, read
 from diagnosis.subject import Subject
 
 STEPS = 1000
 RATES = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 1e-3, 1e-4)
 TRIAL = 100
+# Seconds for the steps of either gradient, and the fewest that show a curve.
+SECONDS, FEWEST = 10.0, 50
 
 
-def mended_curves(subject: Subject, model: Model | None) -> Curves | None:
+def mended_curves(subject: Subject, model: Model | None, trial: Subject) -> Curves | None:
     """Return losses of plain steps with the author's gradient and with the true one.
 
     Both take the rate, of a few, at which the true gradient gets furthest in 100 steps. None where
     no model gives the true gradient, or the author's cannot be followed.
+
+    Args:
+        subject: whose gradient was found wrong.
+        model: its network.
+        trial: the subject with as many samples as rates are tried on.
     """
-    if model is None:
+    if model is None or read(model.layout, [subject.start]).samples not in model.factors:
         return None
     start = {name: np.array(a, float) for name, a in subject.params.items()}
-    tried = [(descend(subject, model, start, rate, TRIAL)[-1], rate) for rate in RATES]
+    tried = [(descend(trial, model, start, rate, TRIAL)[-1], rate) for rate in RATES]
     tried = [(loss, rate) for loss, rate in tried if np.isfinite(loss)]
     if not tried:
         return None
     rate = min(tried)[1]
-    mended = descend(subject, model, start, rate, STEPS)
+    steps = _affordable(subject, model, start, rate)
+    mended = descend(subject, model, start, rate, steps)
     try:
-        told = subject.ask("descend", steps=STEPS, lr=rate, **subject.start._asdict())
+        told = subject.ask("descend", steps=steps, lr=rate, **subject.start._asdict())
     except SubjectFailed:
         return None
-    return Curves(np.asarray(told["losses"], float), mended, STEPS, rate)
+    return Curves(np.asarray(told["losses"], float), mended, steps, rate)
+
+
+def _affordable(subject: Subject, model: Model, start: dict[str, Array], rate: float) -> int:
+    begin = time.monotonic()
+    descend(subject, model, start, rate, 2)
+    each = (time.monotonic() - begin) / 2
+    return int(np.clip(SECONDS / max(each, 1e-9), FEWEST, STEPS))
 
 
 def without_curves(answer: Answer) -> str:
@@ -55,8 +72,6 @@ def descend(
     subject: Subject, model: Model, start: dict[str, Array], rate: float, steps: int
 ) -> Array:
     """Return the losses of plain steps with the model's gradient."""
-    from diagnosis.model import read
-
     params, curve = dict(start), []
     with np.errstate(all="ignore"):
         for step in range(steps + 1):

@@ -72,7 +72,7 @@ def _reduction(model: Model, samples: int) -> str:
         return f"weighted by class over {samples} {where}"
     times = float(factor[0]) * samples
     if len(model.factors) > 1:
-        m1, m2 = list(model.factors)
+        m1, m2 = list(model.factors)[:2]
         if not math.isclose(model.factors[m1][0] * m1, model.factors[m2][0] * m2, rel_tol=1e-6):
             # A loss that divides by a number of samples written in, not by that of its data.
             fixed = samples > FEW and any(math.isclose(times, c, rel_tol=1e-6) for c in (0.5, 1, 2))

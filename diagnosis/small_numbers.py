@@ -64,4 +64,4 @@ def _with(subject: Subject, numbers: dict[float, float]) -> Subject:
             message["numbers"] = pairs
         return subject.ask(do, **message)
 
-    return Subject(ask, subject.path, subject.printed)
+    return subject.with_(ask=ask)

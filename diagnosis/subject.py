@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +42,12 @@ class Subject:
         self.shared: list[list[str]] = told["shared"]
         self.settings: dict[str, float] = told["globals"]
         self.shares: list[float] = told["shares"]
+
+    def with_(self, **changes: Any) -> Subject:
+        """Return a subject that is asked in another way, or has other data."""
+        other = copy.copy(self)
+        vars(other).update(changes)
+        return other
 
     @property
     def start(self) -> Point:

@@ -27,11 +27,18 @@ class Late(Exception):
 
 
 def pack(message: Any) -> bytes:
-    """Turn lists, dicts, strings, numbers and numeric arrays into bytes."""
+    """Turn lists, dicts, strings, numbers and numeric arrays into bytes.
+
+    An array that is there several times, as the data of many points, travels once.
+    """
     arrays: list[bytes] = []
+    first: dict[int, int] = {}
 
     def plain(value: Any) -> Any:
         if isinstance(value, np.ndarray) and value.dtype.kind in _KINDS:
+            if id(value) in first:
+                return {"__same__": first[id(value)]}
+            first[id(value)] = len(arrays)
             arrays.append(np.ascontiguousarray(value).tobytes())
             # Zero dimensions too: a number that is an array stays one.
             return {"__array__": [value.dtype.str, list(value.shape), len(arrays[-1])]}
@@ -49,8 +56,9 @@ def pack(message: Any) -> bytes:
 
 
 def unpack(head: bytes, body: bytes) -> Any:
-    """Reverse `pack`; arrays come back writable."""
+    """Reverse `pack`; arrays come back writable, and one that was there several times as one."""
     at = 0
+    made: list[Any] = []
 
     def full(value: Any) -> Any:
         nonlocal at
@@ -58,7 +66,10 @@ def unpack(head: bytes, body: bytes) -> Any:
             if "__array__" in value:
                 dtype, shape, size = value["__array__"]
                 piece, at = body[at : at + size], at + size
-                return np.frombuffer(piece, np.dtype(dtype)).reshape(shape).copy()
+                made.append(np.frombuffer(piece, np.dtype(dtype)).reshape(shape).copy())
+                return made[-1]
+            if "__same__" in value:
+                return made[value["__same__"]]
             return {key: full(item) for key, item in value.items()}
         return [full(item) for item in value] if isinstance(value, list) else value
 

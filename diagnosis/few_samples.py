@@ -1,0 +1,244 @@
+"""A part of the samples stands for all of them, where the loss of all takes long.
+
+A gradient is right or wrong on a part of the data as on all of it, unless the program holds a
+number of samples, or arrays of their length, from elsewhere. So derivatives along the author's
+gradients are compared on both first.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from diagnosis.calls import Array, Point
+from diagnosis.errors import CallFailed
+from diagnosis.model import Model, read
+from diagnosis.probing import Probes
+from diagnosis.subject import Subject
+
+# Seconds, of which a diagnosis takes a thousand.
+LONG = 0.01
+# Primes, so that a factor of the number of samples is none of a width or of all samples.
+COUNTS = (53, 59, 61, 67)
+WORTH = 3
+ADVICE = (
+    "one loss of your program takes long, and no part of its samples can stand for all; hand over "
+    "a few dozen as X and Y for a quicker look, at more entries"
+)
+POWERS, PLAIN = (-2, -1, 1, 2), (0.5, 1.0, 2.0)
+STEP = 1e-5
+AGREE = 1e-3
+
+
+class Part(NamedTuple):
+    """A subject with a part of its samples.
+
+    Attributes:
+        subject: the subject with that part as its data.
+        samples, of: how many samples, and of how many.
+        along: the axes of X and Y along which samples lie.
+    """
+
+    subject: Subject
+    samples: int
+    of: int
+    along: tuple[int, int]
+
+    def on_all(self, model: Model, subject: Subject) -> Model | None:
+        """Return a model of the part as one of all samples; None where its loss is another one."""
+        factor = _factor(model, self.of)
+        if factor is None:
+            return None
+        whole = model.with_(factors={self.of: factor, **model.factors})
+        own = float(subject.losses([subject.start])[0])
+        value = float(whole.value(read(whole.layout, [subject.start]))[0])
+        same = math.isclose(own, value, rel_tol=AGREE) or not math.isfinite(own)
+        return whole if same else None
+
+    @property
+    def sentence(self) -> str:
+        """What a reader should know."""
+        return (
+            f"the loss of all {self.of} samples takes long, so the gradient was looked at on "
+            f"{self.samples} of them, evenly spread; derivatives along it were compared on all"
+        )
+
+
+def seconds_of(subject: Subject) -> float:
+    """Return how long a loss takes, with what it takes to ask for it."""
+    taken = []
+    for _ in range(2):
+        begin = time.monotonic()
+        subject.losses([subject.start])
+        taken.append(time.monotonic() - begin)
+    return min(taken)
+
+
+def takes_long(subject: Subject) -> bool:
+    """Whether a loss takes so long that fewer samples are worth a look."""
+    return seconds_of(subject) >= LONG
+
+
+def part_of(subject: Subject) -> Part | None:
+    """Return the subject with fewer samples.
+
+    None where it takes no fewer, or is something else on all of them.
+    """
+    for along in _sample_axes(subject):
+        made = _with_few(subject, along)
+        scaled = made and _standing_for(made, subject)
+        if scaled is not None:
+            return scaled
+    return None
+
+
+def _factor(model: Model, samples: int) -> Array | None:
+    """Return what terms are multiplied with for that many samples: in a mean, or in a sum."""
+    if len(model.factors) < 2:
+        return None
+    (m, one), (fewer, other) = list(model.factors.items())[:2]
+    if np.allclose(one * m, other * fewer, rtol=AGREE, atol=0):
+        return np.asarray(one * m / samples)
+    return one if np.allclose(one, other, rtol=AGREE, atol=0) else None
+
+
+def _sample_axes(subject: Subject) -> Iterator[tuple[int, int]]:
+    """Yield axes of X and of Y that are equally long, and long enough."""
+    X, Y = np.shape(subject.X), np.shape(subject.Y)
+    for x, y in itertools.product((0, -1), repeat=2):
+        if X and Y and X[x] == Y[y] > WORTH * max(COUNTS):
+            yield x, y
+
+
+def _with_few(subject: Subject, along: tuple[int, int]) -> Part | None:
+    of = np.shape(subject.X)[along[0]]
+    lengths = {n for a in subject.params.values() for n in np.shape(a)}
+    lengths.update(*(np.shape(a) for a in (subject.X, subject.Y)))
+    count = next((n for n in COUNTS if n not in lengths), None)
+    if count is None:
+        return None
+    chosen = np.linspace(0, of - 1, count).round().astype(int)
+    other = subject.with_(
+        X=np.take(subject.X, chosen, axis=along[0]), Y=np.take(subject.Y, chosen, axis=along[1])
+    )
+    return Part(other, count, of, along) if _usable(other) else None
+
+
+def _usable(subject: Subject) -> bool:
+    loss = subject.losses([subject.start])[0]
+    return bool(np.isfinite(loss)) and subject.try_grads(subject.start) is not None
+
+
+def _standing_for(part: Part, subject: Subject) -> Part | None:
+    """Return the part as it stands for all; None where arrays right on one are wrong on the other.
+
+    A program whose gradients are divided by a number of samples written in, or whose loss is, has
+    all of them times that share on a part: there they are scaled back.
+    """
+    few = part.subject
+    probes = Probes(few, np.random.default_rng(0))
+    if any(probes.unused.values()):
+        return None
+    point = probes.point(inputs=False)
+    try:
+        here = _ratios(few, point)
+        there = _ratios(subject, point._replace(X=subject.X, Y=subject.Y))
+        scale = _scale(here, there, part)
+        if scale is None and not any(map(_is_one, there.values())):
+            scale = 1.0 if _alike_in_number(part, point) else None
+    except CallFailed:
+        return None
+    if scale is None:
+        return None
+    return part if scale == 1 else part._replace(subject=_scaled(few, scale))
+
+
+def _scale(here: Mapping[str, float], there: Mapping[str, float], part: Part) -> float | None:
+    """Return what makes gradients of the part those that stand for all; None if nothing is seen to.
+
+    Args:
+        here: ratios of the part.
+        there: ratios of all.
+        part: which part.
+    """
+    if any(map(_is_one, there.values())):
+        right = {name: _is_one(ratio) for name, ratio in there.items()}
+        share = part.samples / part.of
+        for scale in (1.0, share, 1 / share):
+            if right == {name: _near(ratio, scale) for name, ratio in here.items()}:
+                return scale
+        return None
+    first, last = next(iter(here.values())), next(iter(there.values()))
+    one = all(_near(r, first) for r in here.values()) and all(
+        _near(r, last) for r in there.values()
+    )
+    return 1.0 if one and _same_factor(first, last, part) else None
+
+
+def _same_factor(first: float, last: float, part: Part) -> bool:
+    """Whether two factors are one number, or one power of the number of samples and no other."""
+    if _near(first, last):
+        return True
+    constants = [(first / part.samples**k, last / part.of**k) for k in POWERS]
+    return any(_near(a, b) and any(_near(abs(a), c) for c in PLAIN) for a, b in constants)
+
+
+def _alike_in_number(part: Part, point: Point) -> bool:
+    """Whether loss and gradients change alike with twice the samples: both stay, or both double."""
+    few = part.subject
+    twice = point._replace(
+        X=np.concatenate([few.X] * 2, axis=part.along[0]),
+        Y=np.concatenate([few.Y] * 2, axis=part.along[1]),
+    )
+    one, two = few.losses([point, twice])
+    once, again = few.grads(point), few.grads(twice)
+    return any(
+        _near(two, times * one)
+        and all(np.allclose(again[n], times * g, rtol=AGREE, atol=0) for n, g in once.items())
+        for times in (1.0, 2.0)
+    )
+
+
+def _is_one(value: float) -> bool:
+    return _near(value, 1.0)
+
+
+def _near(value: float, other: float) -> bool:
+    return math.isclose(value, other, rel_tol=AGREE)
+
+
+def _ratios(subject: Subject, point: Point) -> dict[str, float]:
+    """Return how many times the loss's slope along each array's gradient is what that says."""
+    grads = subject.grads(point)
+    return {name: _ratio(subject, point, name, grad) for name, grad in grads.items()}
+
+
+def _ratio(subject: Subject, point: Point, name: str, grad: Array) -> float:
+    grad = np.asarray(grad, float)
+    size = float(np.linalg.norm(grad))
+    if not size or not math.isfinite(size):
+        return 0.0
+    at = np.asarray(point.params[name], float)
+    h = STEP * max(float(np.linalg.norm(at)), STEP)
+    there = [
+        point._replace(params={**point.params, name: at + t * h * grad / size}) for t in (1, -1)
+    ]
+    up, down = subject.losses(there)
+    return float((up - down) / (2 * h) / size)
+
+
+def _scaled(subject: Subject, factor: float) -> Subject:
+    """Return the subject with its gradients times a factor."""
+
+    def ask(do: str, **message: Any) -> Any:
+        told = subject.ask(do, **message)
+        if do != "grads":
+            return told
+        return [{name: factor * np.asarray(g) for name, g in grads.items()} for grads in told]
+
+    return subject.with_(ask=ask)

@@ -1,0 +1,141 @@
+"""Many samples: a part of them stands for all, unless the program is something else on a part."""
+
+import numpy as np
+import pytest
+from subjects.asked import of_text, subject_of, words, wrong
+
+from diagnosis import few_samples
+from diagnosis.diagnose import examine, quiet
+from diagnosis.model import read
+
+SAMPLES = 400
+NET = """
+import numpy as np
+rng = np.random.RandomState(0)
+N = {samples}
+X, Y = rng.randn(N, 5), np.eye(3)[np.sort(rng.randint(0, 3, N))]
+params = dict(W1=rng.randn(5, 6), b1=0.1 * rng.randn(6), W2=rng.randn(6, 3), b2=0.1 * rng.randn(3))
+def forward(p, X):
+    a = np.tanh(X @ p["W1"] + p["b1"])
+    e = np.exp(a @ p["W2"] + p["b2"])
+    return a, e / e.sum(1, keepdims=True)
+def loss(p, X, Y):
+    return -np.sum(Y * np.log(forward(p, X)[1])) / {loss_m}
+def grads(p, X, Y):
+    a, o = forward(p, X)
+    d = (o - Y) / {grads_m}
+    h = d @ p["W2"].T * {slope}
+    return dict(W1=X.T @ h, b1=h.sum(0), W2=a.T @ d, b2=d.sum(0))
+"""
+HIDDEN = ["missing_hidden_derivative"]
+RIGHT = {"samples": SAMPLES, "loss_m": "len(X)", "grads_m": "len(X)", "slope": "(1 - a**2)"}
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """Take every loss for one that takes long."""
+    monkeypatch.setattr(few_samples, "LONG", 0.0)
+
+
+def text(**changes):
+    return NET.format(**RIGHT | changes)
+
+
+@pytest.mark.parametrize("samples", [50, SAMPLES])
+def test_a_part_is_taken_of_many_samples_of_a_long_loss_only(samples, monkeypatch):
+    subject = subject_of(text(samples=samples))
+    assert not few_samples.takes_long(subject)
+    monkeypatch.setattr(few_samples, "LONG", 0.0)
+    assert few_samples.takes_long(subject)
+    part = few_samples.part_of(subject)
+    if samples == 50:
+        assert part is None
+        return
+    assert (part.samples, part.of) == (53, SAMPLES)
+    assert part.subject.X.shape == (53, 5)
+    # Evenly spread: data are sorted by class here, and all three are there.
+    assert set(np.argmax(part.subject.Y, axis=1)) == {0, 1, 2}
+    assert subject.X.shape == (SAMPLES, 5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected", "arrays"),
+    [
+        ({}, [], []),
+        ({"grads_m": "1"}, ["missing_batch_mean"], ["W1", "b1", "W2", "b2"]),
+        ({"grads_m": "len(X) ** 2"}, ["extra_batch_mean"], ["W1", "b1", "W2", "b2"]),
+        ({"slope": "(1 - a)"}, ["unexplained"], ["W1", "b1"]),
+        ({"slope": "1"}, HIDDEN, ["W1", "b1"]),
+        # The program's own number of samples, on one side or on both.
+        ({"grads_m": "N"}, [], []),
+        ({"loss_m": "N"}, [], []),
+        ({"loss_m": "N", "grads_m": "N", "slope": "1"}, HIDDEN, ["W1", "b1"]),
+        ({"grads_m": "N", "slope": "1"}, HIDDEN, ["W1", "b1"]),
+        ({"grads_m": "len(X) * (1 + o**2)"}, ["unexplained"], ["W1", "b1", "W2", "b2"]),
+        ({"grads_m": "-len(X)"}, ["sign_error"], ["W1", "b1", "W2", "b2"]),
+    ],
+)  # fmt: skip
+def test_what_a_part_shows_is_what_all_samples_show(changes, expected, arrays, slow):
+    answer = of_text(text(**changes))
+    assert (words(answer), wrong(answer)) == (expected, arrays)
+    assert any("53 of them" in note for note in answer.notes)
+    assert answer.samples == SAMPLES
+    assert next(iter(answer.model.factors)) == SAMPLES
+
+
+def test_the_model_of_all_samples_has_their_loss(slow):
+    for changes in ({}, {"loss_m": "1", "grads_m": "1"}, {"loss_m": "N", "grads_m": "N"}):
+        subject = subject_of(text(**changes))
+        model = of_text(text(**changes)).model
+        point = subject.start
+        value = model.value(read(model.layout, [point]))[0]
+        assert np.isclose(value, subject.losses([point])[0], rtol=1e-9)
+
+
+def test_a_program_with_arrays_of_all_samples_is_looked_at_on_all(slow):
+    own = text(slope="1").replace("np.tanh(X @", "np.tanh(0 * np.zeros((N, 6)) + X @")
+    answer = of_text(own)
+    assert (words(answer), wrong(answer)) == (["missing_hidden_derivative"], ["W1", "b1"])
+    assert any("hand over a few dozen" in note for note in answer.notes)
+
+
+def test_a_program_that_uses_its_own_data_is_looked_at_on_all(slow):
+    own = text(slope="1").replace("def loss(p, X, Y):", "def loss(p, _, __):")
+    answer = of_text(own)
+    assert wrong(answer) == ["W1", "b1"]
+    assert any("hand over a few dozen" in note for note in answer.notes)
+
+
+def test_where_no_array_is_right_a_number_of_all_samples_is_no_mistake_of_a_part(slow, monkeypatch):
+    answer = of_text(text(grads_m="N ** 2"))
+    monkeypatch.setattr(few_samples, "LONG", np.inf)
+    assert words(answer) == words(of_text(text(grads_m="N ** 2")))
+    assert any("hand over a few dozen" in note for note in answer.notes)
+
+
+def test_a_mistake_of_all_samples_alone_is_not_lost_on_a_part(slow):
+    """Rows after the hundredth are left out of the gradient."""
+    own = text().replace("return dict(W1=X.T @ h", "return dict(W1=X[:100].T @ h[:100]")
+    answer = of_text(own)
+    assert (answer.kind, wrong(answer)) == ("gradient", ["W1"])
+
+
+def test_samples_in_columns_and_labels_in_a_row(slow):
+    columns = text().replace("X, Y = rng.randn(N, 5)", "X, Y = rng.randn(5, N)")
+    columns = columns.replace("def loss(p, X, Y):", "def loss(p, X, Y):\n    X = X.T")
+    columns = columns.replace("def grads(p, X, Y):", "def grads(p, X, Y):\n    X = X.T")
+    part = few_samples.part_of(subject_of(columns))
+    assert part.subject.X.shape == (5, 53)
+    assert part.subject.Y.shape == (53, 3)
+
+
+def test_steps_of_a_diagnosis_are_told():
+    told = []
+    examine(subject_of(text(slope="1")), fix=True, tell=told.append)
+    assert told == [
+        "checking the gradient",
+        "looking for the network",
+        "looking for the mistakes",
+        "training with the true gradient",
+    ]
+    assert quiet("nothing") is None

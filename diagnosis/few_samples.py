@@ -25,7 +25,7 @@ from diagnosis.subject import Subject
 LONG = 0.01
 # Primes, so that a factor of the number of samples is none of a width or of all samples.
 COUNTS = (53, 59, 61, 67)
-WORTH = 3
+WORTH, REPEATED = 3, 2
 ADVICE = (
     "one loss of your program takes long, and no part of its samples can stand for all; hand over "
     "a few dozen as X and Y for a quicker look, at more entries"
@@ -69,19 +69,19 @@ class Part(NamedTuple):
         )
 
 
-def seconds_of(subject: Subject) -> float:
-    """Return how long a loss takes, with what it takes to ask for it."""
-    taken = []
-    for _ in range(2):
-        begin = time.monotonic()
-        subject.losses([subject.start])
-        taken.append(time.monotonic() - begin)
-    return min(taken)
-
-
 def takes_long(subject: Subject) -> bool:
-    """Whether a loss takes so long that fewer samples are worth a look."""
-    return seconds_of(subject) >= LONG
+    """Whether there are many samples, and the loss of all takes long."""
+    return any(True for _ in _sample_axes(subject)) and _seconds(subject) >= LONG
+
+
+def _seconds(subject: Subject) -> float:
+    """Return how long a loss takes, without what it takes to ask for the first."""
+    taken = []
+    for count in (1, 1 + REPEATED) * 2:
+        begin = time.monotonic()
+        subject.losses([subject.start] * count)
+        taken.append(time.monotonic() - begin)
+    return (min(taken[1::2]) - min(taken[::2])) / REPEATED
 
 
 def part_of(subject: Subject) -> Part | None:

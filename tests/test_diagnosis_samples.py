@@ -34,7 +34,7 @@ RIGHT = {"samples": SAMPLES, "loss_m": "len(X)", "grads_m": "len(X)", "slope": "
 @pytest.fixture
 def slow(monkeypatch):
     """Take every loss for one that takes long."""
-    monkeypatch.setattr(few_samples, "LONG", 0.0)
+    monkeypatch.setattr(few_samples, "LONG", -1.0)
 
 
 def text(**changes):
@@ -45,10 +45,10 @@ def text(**changes):
 def test_a_part_is_taken_of_many_samples_of_a_long_loss_only(samples, monkeypatch):
     subject = subject_of(text(samples=samples))
     assert not few_samples.takes_long(subject)
-    monkeypatch.setattr(few_samples, "LONG", 0.0)
-    assert few_samples.takes_long(subject)
+    monkeypatch.setattr(few_samples, "LONG", -1.0)
+    assert few_samples.takes_long(subject) == (samples == SAMPLES)
     part = few_samples.part_of(subject)
-    if samples == 50:
+    if samples != SAMPLES:
         assert part is None
         return
     assert (part.samples, part.of) == (53, SAMPLES)

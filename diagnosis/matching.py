@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from diagnosis.operators import Arrays, Op
 EXACT = 2e-7
 NOTHING = 1e-12
 UNEXPLAINED = 2.5
+FAR_OFF = 1e-2
 
 
 @dataclass(frozen=True)
@@ -97,33 +99,52 @@ def match(
     return Match(tuple(factors), weights, extra, None, rest)
 
 
+def _norm(v: Array) -> float:
+    """Return the Euclidean norm of all entries, without the ways round of `np.linalg.norm`."""
+    v = v.reshape(-1)
+    return math.sqrt(v @ v)
+
+
 def _zero(g: Array, true: Array) -> bool:
-    return bool(np.linalg.norm(g) <= NOTHING * np.linalg.norm(true))
+    return _norm(g) <= NOTHING * _norm(true)
 
 
 def _fit(
     y: Array, D: list[Array], extra: list[Array], exact: float
 ) -> tuple[list[float], float] | None:
     """Return coefficients and what is left over; None if too much is."""
-    size = float(np.linalg.norm(y))
+    size = _norm(y)
     if len(D) == 1 and not extra:
         d = D[0]
         square = float(d @ d)
         if square == 0:
             return None
         t = float(d @ y) / square
-        rest = float(np.linalg.norm(y - t * d)) / size
+        rest = _norm(y - t * d) / size
         return ([t], rest) if rest <= exact and t else None
-    used = [c for c in extra if np.linalg.norm(c) > 0]
-    columns = np.stack([*D, *used], axis=1)
+    used = [c for c in extra if c.any()]
+    columns = np.array([*D, *used]).T
     if columns.shape[0] <= columns.shape[1]:
         return None
-    scale = np.linalg.norm(columns, axis=0)
+    scale = np.sqrt(np.einsum("ij,ij->j", columns, columns))
     if not scale[0]:
         return None
     scale[scale == 0] = 1
-    solution = np.linalg.lstsq(columns / scale, y, rcond=1e-10)[0] / scale
-    rest = float(np.linalg.norm(y - columns @ solution)) / size
-    if rest > exact or float(np.linalg.norm(solution[0] * columns[:, 0])) < 1e-5 * size:
+    columns = columns / scale
+    if _surely_not(columns, y, size, exact):
         return None
+    solution = np.linalg.lstsq(columns, y, rcond=1e-10)[0]
+    rest = _norm(y - columns @ solution) / size
+    if rest > exact or abs(solution[0]) < 1e-5 * size:
+        return None
+    solution = solution / scale
     return [float(s) for s in solution] + [0.0] * (len(extra) - len(used)), rest
+
+
+def _surely_not(columns: Array, y: Array, size: float, exact: float) -> bool:
+    """Whether normal equations, with half the digits, leave far too much over; most candidates."""
+    try:
+        solution = np.linalg.solve(columns.T @ columns, columns.T @ y)
+    except np.linalg.LinAlgError:
+        return False
+    return _norm(y - columns @ solution) > max(FAR_OFF, 10 * exact) * size

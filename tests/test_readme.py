@@ -56,7 +56,6 @@ def test_a_command_runs_and_leaves_nothing_about(command, copy):
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(copy),
-        "PYTHONDONTWRITEBYTECODE": "1",
     }
     done = subprocess.run(
         ["bash", "-c", command], cwd=copy, env=environment, capture_output=True, text=True

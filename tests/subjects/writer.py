@@ -667,10 +667,13 @@ PLACES = {
 
 def places(mistake):
     found = [p for p, words in PLACES.items() if mistake.word in words]
-    # One makes dW after the delta below it, the other makes that delta of dW.
+    # One makes dW after the delta below it, the others make that delta of dW, or of W stepped by it.
     if mistake.word == "inplace_derivative_overwrites_cache" or mistake.detail == "grad":
         found.append("order")
-    return {(p, mistake.layer) for p in found} or {(mistake.word + mistake.detail, mistake.layer)}
+    taken = {(p, mistake.layer) for p in found}
+    if mistake.word == "weights_updated_before_backprop":
+        taken.add(("order", mistake.layer - 1))
+    return taken or {(mistake.word + mistake.detail, mistake.layer)}
 
 
 def draw(net, rng, count):

@@ -106,7 +106,8 @@ def _outcomes(counted: Counter[str]) -> str:
 def _with_interval(loss: NDArray[np.float64]) -> str:
     interval = median_interval(loss)
     median = _number(float(np.median(loss)))
-    return f"{median} [{interval[0]:.2g}, {interval[1]:.2g}]" if interval else median
+    # To as many digits as the median: with fewer, it may lie outside of its own interval.
+    return f"{median} [{', '.join(map(_number, interval))}]" if interval else median
 
 
 def _value(value: Any) -> str:

@@ -144,6 +144,23 @@ def test_one_cell_has_nothing_to_be_compared_with(place):
     assert "No axis of names was varied." in page.text
 
 
+def test_the_settings_that_all_runs_share_are_named(place):
+    page, _, _ = made(place, "single", "single")
+    [line] = re.findall(r"The same in all runs: [^.]*(?:\.\d[^.]*)*\.", page.text)
+    for setting in (
+        "data xor",
+        "depth 2",
+        "lr 0.1",
+        "batch_size full",
+        "epochs 20",
+        "dtype float64",
+    ):
+        assert setting in line
+    assert "activation" not in line  # an axis
+    assert "init " not in line  # he_normal for relu, glorot_normal for tanh
+    assert "weight_decay" not in line  # there is none
+
+
 def test_one_replicate_is_too_few_to_tell(place):
     page, _, out = made(place, "single", "single")
     assert out.startswith("4 runs in 4 cells, 1 replicate: ")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from analysis.frames import Study, text
 from analysis.report import explore
@@ -16,6 +19,9 @@ from analysis.words import gain, number, percent
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 PIXELS_AN_INCH = 96
+# What a reader asks of a training first, as it is typed, in this order.
+SETTINGS = ("data", "activation", "depth", "width", "output", "loss", "init", "init_scale", "lr",
+            "optimizer", "batch_size", "epochs", "weight_decay", "defects", "dtype")  # fmt: skip
 _ONE_LINE = str.maketrans("\r\n", "  ")
 
 
@@ -26,6 +32,7 @@ def write_pages(
     context = {
         "study": study,
         "again": _again(study),
+        "fixed": fixed(study),
         "sections": sections,
         "drawn": drawn,
         "cells": explore.cells(study),
@@ -43,6 +50,21 @@ def _again(study: Study) -> str:
     """Return the command that makes the report of chosen runs."""
     names = [sweep["name"] for sweep in study.sweeps]
     return shlex.join(["python", "report.py", *names, "--where", study.condition])
+
+
+def fixed(study: Study) -> dict[str, str]:
+    """Return the settings that are the same in all runs, as they are typed."""
+    written = {name: study.frame[name].map(_setting) for name in SETTINGS if name not in study.axes}
+    same = {name: values.iloc[0] for name, values in written.items() if values.nunique() == 1}
+    return {name: value for name, value in same.items() if value}
+
+
+def _setting(value: object) -> str:
+    """Write a setting; nothing where there is none, as of mistakes or decay."""
+    if isinstance(value, float) and math.isnan(value):
+        return "full"  # batch_size
+    empty = len(value) == 0 if isinstance(value, list | tuple | np.ndarray) else value == 0
+    return "" if empty else text(value)
 
 
 def _spaced(text: str) -> str:

@@ -667,7 +667,7 @@ PLACES = {
 
 def places(mistake):
     found = [p for p, words in PLACES.items() if mistake.word in words]
-    # One makes dW after the delta below it, the others make that delta of dW, or of W stepped by it.
+    # One makes dW after the delta below it, the others make that delta of dW, or of W less it.
     if mistake.word == "inplace_derivative_overwrites_cache" or mistake.detail == "grad":
         found.append("order")
     taken = {(p, mistake.layer) for p in found}

@@ -30,6 +30,7 @@ from diagnosis.fitting import (
 )
 from diagnosis.flat_vectors import cut_by
 from diagnosis.formulas import UNITS, Unit, leaky
+from diagnosis.kept import Kept
 from diagnosis.layouts import layouts
 from diagnosis.model import Batch, Model, read
 from diagnosis.partial import Partial, completed, output_z
@@ -82,7 +83,7 @@ class Identifier:
         self.full = probes.points(POINTS)
         self._full_losses: Array | None = None
         self._stages: dict[Any, tuple[list[Point], Array]] = {}
-        self._found: dict[Any, list[Partial]] = {}
+        self._found: dict[Any, Kept[Partial]] = {}
 
     @property
     def full_losses(self) -> Array:
@@ -134,7 +135,7 @@ class Identifier:
 
     def _out_of_time(self) -> bool:
         """Whether to give up: sooner if not even the loss and the output are among the known."""
-        at_all = not self._found or any(self._found.values())
+        at_all = not self._found or any(kept.made for kept in self._found.values())
         return time.process_time() > self.began + self.seconds * (1.0 if at_all else ENOUGH)
 
     def _ways(self, most: int | None) -> Iterator[tuple[Layout, bool]]:
@@ -163,34 +164,51 @@ class Identifier:
 
     # --- stages
 
-    def _in_layout(self, layout: Layout) -> Iterable[Partial]:
+    def _in_layout(self, layout: Layout) -> Iterator[Partial]:
         self.masks = [mask if layout.rows else mask.T for mask in self.seen]
-        found = [Partial((), (), None)]
         last = len(layout.layers) - 1
-        below = last  # the highest layer whose activation is not known yet, counting from 0
-        for k in range(last, 0, -1):
-            layer = layout.layers[k]
-            if layer.b is None and layer.shift is None:
-                continue
-            key = self._key(layout, k, below, found)
-            if key not in self._found:
-                points, losses = self.stage(layer.W)
-                usable = np.isfinite(losses)
-                self._found[key] = []
-                if usable.sum() > 4:
-                    batch = read(layout, [p for p, u in zip(points, usable, strict=True) if u])
-                    self._found[key] = list(self._longer(batch, losses[usable], k, below, found))
-            found = self._found[key]
-            below = k - 1
-            if not found:
-                return []
-        usable = np.isfinite(self.full_losses)
-        if usable.sum() < 5 or below < 0:
-            return found
-        batch = read(layout, [p for p, u in zip(self.full, usable, strict=True) if u])
-        return self._longer(batch, self.full_losses[usable], 0, below, found)
+        yield from self._extended(layout, last, last, Partial((), (), None))
 
-    def _key(self, layout: Layout, k: int, below: int, found: Sequence[Partial]) -> object:
+    def _extended(self, layout: Layout, k: int, below: int, known: Partial) -> Iterator[Partial]:
+        """Yield networks that extend what is known above down to the inputs.
+
+        The likeliest is followed to its end first: where units cannot be told apart at a stage, as
+        ReLU and ReLU up to 6, to follow all at once takes twice as long with each layer.
+
+        Args:
+            layout: how to read the parameters.
+            k: the layer to look at next, from 0.
+            below: the highest layer whose activation is not known yet.
+            known: what is.
+        """
+        while k > 0 and layout.layers[k].b is None and layout.layers[k].shift is None:
+            k -= 1
+        if k > 0:
+            for longer in self._at_stage(layout, k, below, known):
+                yield from self._extended(layout, k - 1, k - 1, longer)
+            return
+        usable = np.isfinite(self.full_losses)
+        if usable.sum() < 5:
+            yield known
+            return
+        batch = read(layout, [p for p, u in zip(self.full, usable, strict=True) if u])
+        yield from self._longer(batch, self.full_losses[usable], 0, below, known)
+
+    def _at_stage(self, layout: Layout, k: int, below: int, known: Partial) -> Iterator[Partial]:
+        """Yield what layer k, whose weights are zero at a stage, may be; layouts share it."""
+        key = self._key(layout, k, below, known)
+        if key not in self._found:
+            self._found[key] = Kept(self._looked(layout, k, below, known))
+        yield from self._found[key]
+
+    def _looked(self, layout: Layout, k: int, below: int, known: Partial) -> Iterator[Partial]:
+        points, losses = self.stage(layout.layers[k].W)
+        usable = np.isfinite(losses)
+        if usable.sum() > 4:
+            batch = read(layout, [p for p, u in zip(points, usable, strict=True) if u])
+            yield from self._longer(batch, losses[usable], k, below, known)
+
+    def _key(self, layout: Layout, k: int, below: int, known: Partial) -> object:
         """Return all that what is found at layer k depends on; layouts share much of it."""
         return (
             k,
@@ -210,12 +228,12 @@ class Identifier:
             ),
             # Of the layers below, penalties see which entries are weights.
             tuple(v.W.key for v in layout.layers[:k]),
-            tuple(p.names for p in found),
-            tuple(p.head for p in found),
+            known.names,
+            known.head,
         )
 
     def _longer(
-        self, batch: Batch, y: Array, k: int, below: int, found: Sequence[Partial]
+        self, batch: Batch, y: Array, k: int, below: int, known: Partial
     ) -> Iterator[Partial]:
         """Extend what is known above by the units of layers k to below (from 0).
 
@@ -223,21 +241,20 @@ class Identifier:
         """
         last = len(batch.W) - 1
         unknown = range(k, min(below, last - 1) + 1)
-        for partial in found:
-            full = self.thorough or not unknown or partial.head is not None
-            uniform = self._uniform(len(unknown), UNITS if full else COMMON)
-            hits = list(self._try(batch, y, k, partial, uniform, full=full))
-            if not hits and len(unknown) > 1 and not self.far:
-                names = COMMON[: MIXED.get(len(unknown), 1)]
-                mixed = [
-                    (c, tuple(UNITS[n] for n in c))
-                    for c in itertools.product(names, repeat=len(unknown))
-                    if len(set(c)) > 1
-                ]
-                hits = list(self._try(batch, y, k, partial, mixed, full=False))
-            if not hits and len(unknown) == 1:
-                hits = list(self._fitted_leak(batch, y, k, partial))
-            yield from hits
+        full = self.thorough or not unknown or known.head is not None
+        uniform = self._uniform(len(unknown), UNITS if full else COMMON)
+        hits = list(self._try(batch, y, k, known, uniform, full=full))
+        if not hits and len(unknown) > 1 and not self.far:
+            names = COMMON[: MIXED.get(len(unknown), 1)]
+            mixed = [
+                (c, tuple(UNITS[n] for n in c))
+                for c in itertools.product(names, repeat=len(unknown))
+                if len(set(c)) > 1
+            ]
+            hits = list(self._try(batch, y, k, known, mixed, full=False))
+        if not hits and len(unknown) == 1:
+            hits = list(self._fitted_leak(batch, y, k, known))
+        yield from hits
 
     def _uniform(
         self, count: int, names: Iterable[str]

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from subjects import odd
+from subjects.asked import of_text
 
 from bpcore import DEFECTS, Data, RunSpec, StackSpec
 from bpcore.batches import FullBatch
@@ -13,6 +15,7 @@ from bpcore.start import start
 from diagnosis.diagnose import diagnose, examine
 from diagnosis.groups import group_at
 from diagnosis.identify import Identifier
+from diagnosis.kept import Kept
 from diagnosis.probing import Probes
 from diagnosis.search import Search
 from diagnosis.subject import given
@@ -90,3 +93,32 @@ def test_a_defect_that_sweeps_train_with_is_recognized_to_the_last_digits(word):
 
 def test_a_right_network_of_sweeps_is_healthy():
     assert diagnose(*functions(spec_for(""))).kind == "healthy"
+
+
+def test_units_that_look_alike_at_a_stage_are_not_followed_all_at_once(monkeypatch):
+    """With biases below 6, ReLU and ReLU up to 6 are one: 2^5 networks of five layers."""
+    tried = []
+    real = Identifier._longer
+
+    def counted(self, batch, y, k, below, known):
+        tried.append(known.names)
+        return real(self, batch, y, k, below, known)
+
+    monkeypatch.setattr(Identifier, "_longer", counted)
+    model = of_text(odd.SUBJECTS["zero_first"].text).model
+    assert model.hidden == ("relu",) * 5
+    assert len(tried) == 6
+
+
+def test_what_is_kept_is_made_once_and_only_as_far_as_somebody_asks():
+    made = []
+
+    def numbers():
+        for n in range(4):
+            made.append(n)
+            yield n
+
+    kept = Kept(numbers())
+    assert next(iter(kept)) == 0
+    assert made == kept.made == [0]
+    assert list(kept) == list(kept) == made == [0, 1, 2, 3]

@@ -211,7 +211,10 @@ def _scale(here: Mapping[str, Ratio], there: Mapping[str, Ratio], part: Part) ->
                 return scale
         return None
     first, last = next(iter(here.values())).value, next(iter(there.values())).value
-    one = all(r.near(first) for r in here.values()) and all(r.near(last) for r in there.values())
+    # They are wrong whatever is taken, so that a thousandth is near enough.
+    one = all(_near(r.value, first) for r in here.values()) and all(
+        _near(r.value, last) for r in there.values()
+    )
     return 1.0 if one and _same_factor(first, last, part) else None
 
 

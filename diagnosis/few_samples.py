@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,7 +34,32 @@ ADVICE = (
 )
 POWERS, PLAIN = (-2, -1, 1, 2), (0.5, 1.0, 2.0)
 STEP = 1e-5
-AGREE = 1e-3
+# Two steps tell how exact a ratio is: it is taken for another where they leave no doubt, and for
+# the same within a thousandth, whatever kinks do to it.
+# What the loss adds in a logarithm is some millionths of either, and not the same.
+AGREE, SURE, DOUBTS, LIKE = 1e-3, 2e-6, 30, 1e-5
+
+
+class Ratio(NamedTuple):
+    """A ratio, and how far it may be off."""
+
+    value: float
+    doubt: float
+
+    def near(self, other: float) -> bool:
+        """Whether it is this number."""
+        within = min(max(DOUBTS * self.doubt, SURE), AGREE)
+        return math.isclose(self.value, other, rel_tol=within)
+
+    def as_right_as(self, other: Ratio) -> bool:
+        """Whether both are one, or neither, to within what both can tell; or they are the same."""
+        doubt = max(self.doubt, other.doubt)
+        mine, its = (Ratio(ratio.value, doubt).near(1.0) for ratio in (self, other))
+        return mine == its or math.isclose(self.value, other.value, rel_tol=LIKE)
+
+    def times(self, scale: float) -> Ratio:
+        """Return the ratio of a gradient divided by a scale."""
+        return Ratio(scale * self.value, scale * self.doubt)
 
 
 class Part(NamedTuple):
@@ -51,14 +78,25 @@ class Part(NamedTuple):
 
     def on_all(self, model: Model, subject: Subject) -> Model | None:
         """Return a model of the part as one of all samples; None where its loss is another one."""
-        factor = _factor(model, self.of)
-        if factor is None:
+        if model.masks:
             return None
-        whole = model.with_(factors={self.of: factor, **model.factors})
         own = float(subject.losses([subject.start])[0])
-        value = float(whole.value(read(whole.layout, [subject.start]))[0])
-        same = math.isclose(own, value, rel_tol=AGREE) or not math.isfinite(own)
-        return whole if same else None
+        batch = read(model.layout, [subject.start])
+        off = [(abs(float(m.value(batch)[0]) - own), m) for m in self._enlarged(model)]
+        known = [pair for pair in off if math.isfinite(pair[0])]
+        if not known:
+            # Nothing is known of a loss that is no number at the start: it is the mean, or the sum.
+            return off[0][1] if len(model.factors) > 1 else None
+        nearest, whole = min(known, key=operator.itemgetter(0))
+        return whole if nearest <= AGREE * abs(own) else None
+
+    def _enlarged(self, model: Model) -> Iterator[Model]:
+        """Yield the model with the factors, and the penalties, that it may have on all samples."""
+        share = self.samples / self.of
+        one = next(iter(model.factors.values()))
+        for factor, by in itertools.product(_in_order(model, share), (1.0, share)):
+            penalties = tuple(replace(p, factor=by * p.factor) for p in model.penalties)
+            yield model.with_(factors={self.of: factor * one, **model.factors}, penalties=penalties)
 
     @property
     def sentence(self) -> str:
@@ -97,14 +135,12 @@ def part_of(subject: Subject) -> Part | None:
     return None
 
 
-def _factor(model: Model, samples: int) -> Array | None:
-    """Return what terms are multiplied with for that many samples: in a mean, or in a sum."""
+def _in_order(model: Model, share: float) -> tuple[float, ...]:
+    """Return what a factor may be times on all samples, in a mean or a sum; the likelier first."""
     if len(model.factors) < 2:
-        return None
-    (m, one), (fewer, other) = list(model.factors.items())[:2]
-    if np.allclose(one * m, other * fewer, rtol=AGREE, atol=0):
-        return np.asarray(one * m / samples)
-    return one if np.allclose(one, other, rtol=AGREE, atol=0) else None
+        return share, 1.0
+    one, other = list(model.factors.values())[:2]
+    return (1.0, share) if np.allclose(one, other, rtol=AGREE, atol=0) else (share, 1.0)
 
 
 def _sample_axes(subject: Subject) -> Iterator[tuple[int, int]]:
@@ -149,7 +185,9 @@ def _standing_for(part: Part, subject: Subject) -> Part | None:
         here = _ratios(few, point)
         there = _ratios(subject, point._replace(X=subject.X, Y=subject.Y))
         scale = _scale(here, there, part)
-        if scale is None and not any(map(_is_one, there.values())):
+        # What is right on one alone is something else on the other: on all rows, of which the first
+        # thousand are used, no array is right that is on a part.
+        if scale is None and not any(map(_is_one, [*here.values(), *there.values()])):
             scale = 1.0 if _alike_in_number(part, point) else None
     except CallFailed:
         return None
@@ -158,7 +196,7 @@ def _standing_for(part: Part, subject: Subject) -> Part | None:
     return part if scale == 1 else part._replace(subject=_scaled(few, scale))
 
 
-def _scale(here: Mapping[str, float], there: Mapping[str, float], part: Part) -> float | None:
+def _scale(here: Mapping[str, Ratio], there: Mapping[str, Ratio], part: Part) -> float | None:
     """Return what makes gradients of the part those that stand for all; None if nothing is seen to.
 
     Args:
@@ -167,15 +205,15 @@ def _scale(here: Mapping[str, float], there: Mapping[str, float], part: Part) ->
         part: which part.
     """
     if any(map(_is_one, there.values())):
-        right = {name: _is_one(ratio) for name, ratio in there.items()}
         share = part.samples / part.of
         for scale in (1.0, share, 1 / share):
-            if right == {name: _near(ratio, scale) for name, ratio in here.items()}:
+            if all(ratio.times(1 / scale).as_right_as(there[n]) for n, ratio in here.items()):
                 return scale
         return None
-    first, last = next(iter(here.values())), next(iter(there.values()))
-    one = all(_near(r, first) for r in here.values()) and all(
-        _near(r, last) for r in there.values()
+    first, last = next(iter(here.values())).value, next(iter(there.values())).value
+    # They are wrong whatever is taken, so that a thousandth is near enough.
+    one = all(_near(r.value, first) for r in here.values()) and all(
+        _near(r.value, last) for r in there.values()
     )
     return 1.0 if one and _same_factor(first, last, part) else None
 
@@ -204,32 +242,35 @@ def _alike_in_number(part: Part, point: Point) -> bool:
     )
 
 
-def _is_one(value: float) -> bool:
-    return _near(value, 1.0)
+def _is_one(ratio: Ratio) -> bool:
+    return ratio.near(1.0)
 
 
 def _near(value: float, other: float) -> bool:
     return math.isclose(value, other, rel_tol=AGREE)
 
 
-def _ratios(subject: Subject, point: Point) -> dict[str, float]:
-    """Return how many times the loss's slope along each array's gradient is what that says."""
+def _ratios(subject: Subject, point: Point) -> dict[str, Ratio]:
+    """Return how many times the loss's slope is what each array's gradient says."""
     grads = subject.grads(point)
     return {name: _ratio(subject, point, name, grad) for name, grad in grads.items()}
 
 
-def _ratio(subject: Subject, point: Point, name: str, grad: Array) -> float:
+def _ratio(subject: Subject, point: Point, name: str, grad: Array) -> Ratio:
     grad = np.asarray(grad, float)
     size = float(np.linalg.norm(grad))
     if not size or not math.isfinite(size):
-        return 0.0
+        return Ratio(0.0, 0.0)
     at = np.asarray(point.params[name], float)
+    # Half along the parameters, as an error of a penalty lies, which the gradient hardly sees.
+    way = grad / size + at / max(float(np.linalg.norm(at)), STEP)
+    said = float(np.sum(way * grad))
     h = STEP * max(float(np.linalg.norm(at)), STEP)
-    there = [
-        point._replace(params={**point.params, name: at + t * h * grad / size}) for t in (1, -1)
-    ]
-    up, down = subject.losses(there)
-    return float((up - down) / (2 * h) / size)
+    steps = (h, -h, h / 2, -h / 2)
+    there = [point._replace(params={**point.params, name: at + t * way}) for t in steps]
+    up, down, up_half, down_half = subject.losses(there)
+    whole, half = (up - down) / (2 * h), (up_half - down_half) / h
+    return Ratio(float(half / said), float(abs(half - whole) / abs(said)))
 
 
 def _scaled(subject: Subject, factor: float) -> Subject:

@@ -120,6 +120,45 @@ def test_a_mistake_of_all_samples_alone_is_not_lost_on_a_part(slow):
     assert (answer.kind, wrong(answer)) == ("gradient", ["W1"])
 
 
+@pytest.mark.parametrize("used", ["100", "N - 1"])
+def test_rows_left_out_of_all_arrays_are_not_lost_on_a_part(used, slow):
+    """On a part all its rows are used, and all arrays are right."""
+    left = text().replace("a, o = forward(p, X)\n    d", f"X, Y = X[:{used}], Y[:{used}]\n    d")
+    left = left.replace("d = (o", "a, o = forward(p, X)\n    d = (o")
+    answer = of_text(left)
+    assert (answer.kind, wrong(answer)) == ("gradient", ["W1", "b1", "W2", "b2"])
+
+
+def penalized(loss, grads, **changes):
+    made = text(**changes).replace("dict(W1=X.T @ h", f"dict(W1=X.T @ h + {grads} * p['W1']")
+    end = f"/ {changes.get('loss_m', 'len(X)')}\n"
+    assert end in made
+    return made.replace(end, f"{end[:-1]} + {loss} * np.sum(p['W1']**2)\n", 1)
+
+
+@pytest.mark.parametrize(
+    ("loss", "grads", "changes"),
+    [
+        # On a part the penalty is another one in the gradient than in the loss: little of either.
+        ("0.0005 / len(X)", "0.001 / N", {}),
+        # On a part the gradient is a share of the loss's but for its penalty.
+        ("0.5e-5", "1e-5", {"grads_m": "N"}),
+        ("0.005 / len(X)", "0.01 / len(X)", {}),
+        ("0.005", "0.01", {}),
+        ("0.005 / N", "0.01 / N", {"loss_m": "N", "grads_m": "N"}),
+    ],
+)
+def test_a_right_program_with_a_penalty_is_right(loss, grads, changes, slow):
+    program = penalized(loss, grads, **changes)
+    answer = of_text(program)
+    assert (answer.kind, wrong(answer)) == ("healthy", [])
+    subject = subject_of(program)
+    point = subject.start
+    value = answer.model.value(read(answer.model.layout, [point]))[0]
+    assert np.isclose(value, subject.losses([point])[0], rtol=1e-9)
+    assert answer.samples == SAMPLES
+
+
 def test_samples_in_columns_and_labels_in_a_row(slow):
     columns = text().replace("X, Y = rng.randn(N, 5)", "X, Y = rng.randn(5, N)")
     columns = columns.replace("def loss(p, X, Y):", "def loss(p, X, Y):\n    X = X.T")

@@ -62,7 +62,7 @@ def examine(subject: Subject, *, fix: bool = False, tell: Tell = quiet) -> Answe
         answer = examination.run()
         if fix and answer.kind == "gradient":
             tell("training with the true gradient")
-            answer.curves = mended_curves(subject, answer.model, examination.trial)
+            answer.curves = mended_curves(subject, examination.model, examination.trial)
         if fix and (why := without_curves(answer)):
             answer.notes.append(why)
     return answer
@@ -130,11 +130,15 @@ class _Examination:
         all: the subject with all its samples.
         trial: with as many as are enough to look at the gradient.
         subject: the one that is looked at now.
+        model: of its network with all samples, where that is known.
+        of: how many samples there are, where a part stands for them; else 0.
     """
 
     def __init__(self, subject: Subject, tell: Tell = quiet) -> None:
         self.all = self.trial = self.subject = subject
         self.tell = tell
+        self.model: Model | None = None
+        self.of = 0
         self.rng = default_rng(SEED)
         self.answer = Answer(subject.path, samples=max(np.shape(subject.Y), default=0))
 
@@ -176,10 +180,10 @@ class _Examination:
             self._without_small_numbers()
         answer.findings += self.state.findings()
         self._judge()
-        model = answer.model if part is None else self._on_all(part)
+        self.model = answer.model if part is None else self._on_all(part)
         if answer.kind == "healthy" and not answer.each_sample:
             self.tell("looking at training")
-            check_training(self.subject, model, answer, self.probes)
+            check_training(self.subject, self.model, answer, self.probes)
         if sampled(answer.checks):
             answer.notes.append("only a sample of the entries of large arrays was looked at")
         if subject.printed():
@@ -208,7 +212,8 @@ class _Examination:
             return None
         part = part_of(self.subject)
         self.answer.notes.append(ADVICE if part is None else part.sentence)
-        self.trial = self.all if part is None else part.subject
+        if part is not None:
+            self.trial, self.of = part.subject, part.of
         return part
 
     def _model(self, masks: Sequence[Array]) -> tuple[Model | None, int | None]:
@@ -267,7 +272,9 @@ class _Examination:
             if spread is not None and self._labels_spread(spread):
                 return
             self.tell("looking for the mistakes")
-            WrongGradient(self.subject, self.probes, answer, self.evidence, self.fewer).explain()
+            WrongGradient(
+                self.subject, self.probes, answer, self.evidence, self.fewer, self.of
+            ).explain()
             answer.findings += [spread] if spread is not None else []
             size = only_signs(self.evidence.grads)
             if size is not None:
@@ -287,9 +294,10 @@ class _Examination:
         """Go back to all samples, where a part stood for them; return their model, if there is."""
         answer = self.answer
         self.subject, self.probes = self.all, self.probes.on(self.all)
-        model = answer.model and part.on_all(answer.model, self.all)
-        if model is not None:
-            answer.model, answer.samples = model, part.of
+        if answer.model is None:
+            return None
+        model = part.on_all(answer.model, self.all)
+        answer.model, answer.samples = model or part.as_if_on_all(answer.model), part.of
         return model
 
     def _labels_spread(self, found: Finding) -> bool:

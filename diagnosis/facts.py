@@ -30,7 +30,10 @@ def findings(
     whole = _one_ratio([check.ratio for check in checks.values()])
     named: dict[tuple[str, str], dict[str, str]] = {}
     for name in wrong:
-        word, note, cure = _one_fact(subject, name, checks[name], taken, grads, whole=whole)
+        alone = _is_bias(subject, name) and not _as_a_weight(subject, name, checks)
+        word, note, cure = _one_fact(
+            subject, name, checks[name], taken, grads, whole=whole, alone=alone
+        )
         named.setdefault((word, cure), {})[name] = note
     found = []
     for (word, cure), notes in named.items():
@@ -40,6 +43,18 @@ def findings(
             said = f"{said} {_where(checks)}".strip()
         found.append(Finding(word, tuple(notes), "an unknown layer", error, said, repair=cure))
     return found
+
+
+def _is_bias(subject: Subject, name: str) -> bool:
+    array = subject.params[name]
+    return array.ndim < 2 or 1 in array.shape
+
+
+def _as_a_weight(subject: Subject, name: str, checks: Mapping[str, ArrayCheck]) -> bool:
+    """Whether some weights are as many times what they should be: then it is no mistake of b's."""
+    own = checks[name].ratio
+    others = [c.ratio for n, c in checks.items() if not _is_bias(subject, n)]
+    return own is not None and any(_one_ratio([own, ratio]) for ratio in others)
 
 
 def _one_ratio(ratios: Sequence[float | None]) -> bool:
@@ -63,14 +78,14 @@ def _one_fact(
     grads: Sequence[Mapping[str, Array]],
     *,
     whole: bool,
+    alone: bool,
 ) -> tuple[str, str, str]:
     """Return a word, what it says, and what mends it if the word does not."""
-    bias = subject.params[name].ndim < 2 or 1 in subject.params[name].shape
     if check.ratio == 0:
         return "unexplained", "it is 0 everywhere, and the gradient is not", ""
     if check.ratio is not None:
         samples = _samples(subject, taken[0].point)
-        for factor, word, note, cure in _known_ratios(samples, bias and not whole, whole=whole):
+        for factor, word, note, cure in _known_ratios(samples, alone, whole=whole):
             if abs(check.ratio - factor) <= CLOSE * abs(factor):
                 return word, note, cure
         return "unexplained", f"it is {check.ratio:.6g} times the true gradient", ""

@@ -24,7 +24,7 @@ from diagnosis.probing import Probes
 from diagnosis.subject import Subject
 
 # Seconds, of which a diagnosis takes a thousand.
-LONG = 0.01
+LONG = 0.002
 # Primes, so that a factor of the number of samples is none of a width or of all samples.
 COUNTS = (53, 59, 61, 67)
 WORTH, REPEATED = 3, 2
@@ -90,6 +90,10 @@ class Part(NamedTuple):
         nearest, whole = min(known, key=operator.itemgetter(0))
         return whole if nearest <= AGREE * abs(own) else None
 
+    def as_if_on_all(self, model: Model) -> Model:
+        """Return a model of the part with the factor it would likely have on all, to be named."""
+        return next(self._enlarged(model))
+
     def _enlarged(self, model: Model) -> Iterator[Model]:
         """Yield the model with the factors, and the penalties, that it may have on all samples."""
         share = self.samples / self.of
@@ -103,7 +107,8 @@ class Part(NamedTuple):
         """What a reader should know."""
         return (
             f"the loss of all {self.of} samples takes long, so the gradient was looked at on "
-            f"{self.samples} of them, evenly spread; derivatives along it were compared on all"
+            f"{self.samples} of them, evenly spread, and factors are those of that part; "
+            "derivatives along it were compared on all"
         )
 
 

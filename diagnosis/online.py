@@ -14,7 +14,9 @@ from diagnosis.model import Model
 from diagnosis.probing import Probes, part
 from diagnosis.subject import Subject
 
-MOST = 64
+# Samples that the rate is fitted to.
+FEW = 8
+MOST = 3000
 ROUNDS = 12
 CLOSE = 1e-7
 APART = 100
@@ -59,7 +61,13 @@ def steps_after_each_sample(subject: Subject, model: Model, probes: Probes) -> O
     params = {n: np.asarray(a, float) for n, a in subject.params.items()}
     start = Point(params, subject.X, subject.Y)
     given = subject.try_grads(start)
-    online = None if given is None else _fitted(model, start, given, samples)
+    # Over few steps the first change with the rate is all there is to it, or nearly.
+    few = part(start, model.layout.rows, range(min(samples, FEW)))
+    first = subject.try_grads(few)
+    if given is None or first is None:
+        return None
+    rate = _root(_left(model, few, first, min(samples, FEW)))
+    online = None if rate is None else _holding(rate, _left(model, start, given, samples), given)
     if online is None:
         return None
     # One number can be fitted to one; it must hold where it was not fitted too.
@@ -71,23 +79,31 @@ def steps_after_each_sample(subject: Subject, model: Model, probes: Probes) -> O
     return online if max(again.values()) <= CLOSE else None
 
 
-def _fitted(model: Model, start: Point, given: Mapping[str, Array], samples: int) -> Online | None:
-    """Fit the step size to the author's gradients at the start."""
+def _left(
+    model: Model, start: Point, given: Mapping[str, Array], samples: int
+) -> Callable[[float], Array]:
+    """Return what single steps of a rate leave of the author's gradients over."""
     goal = _flat(given)
+    return lambda rate: _flat(_sum(model, start, samples, rate)) - goal
 
-    def left(rate: float) -> Array:
-        return _flat(_sum(model, start, samples, rate)) - goal
 
-    rate = _root(left)
+def _holding(
+    rate: float, left: Callable[[float], Array], given: Mapping[str, Array]
+) -> Online | None:
+    """Return steps of this rate if those of all samples are such steps, and no plain sum."""
     # The secants may run away: then the rate is no number, and nothing below holds of it.
-    if rate is None or not rate > 0:
+    if not rate > 0:
         return None
-    size, rest = float(np.linalg.norm(goal)), float(np.linalg.norm(left(rate)))
+    over = left(rate)
+    size, rest = float(np.linalg.norm(_flat(given))), float(np.linalg.norm(over))
     # What the search cannot tell from a plain sum is one, and what is left over is no evidence.
     apart = float(np.linalg.norm(left(0.0))) > max(EXACT * size, APART * rest)
     if not (rest <= CLOSE * size and apart):
         return None
-    made = _sum(model, start, samples, rate)
+    made, at = {}, 0
+    for name, g in given.items():
+        made[name] = np.asarray(g, float) + over[at : at + g.size].reshape(g.shape)
+        at += g.size
     return Online(rate, _differences(given, made))
 
 

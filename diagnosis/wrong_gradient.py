@@ -23,6 +23,8 @@ from diagnosis.subject import Subject
 
 MEASURED_POINTS = 4
 MEASURED_EXACT = 1e-5
+# Bytes of one delta at all points; some hundred candidates are held at once.
+LARGEST = 10 << 20
 Found = tuple[list[Explained], list[Group]]
 
 
@@ -36,6 +38,7 @@ class WrongGradient:
         answer: with the checks of its arrays; findings, notes and agreement are added.
         evidence: what the checks rest on.
         fewer: a number of samples besides the author's that the subject takes; None if none.
+        samples: the author's number, where the subject has a part of them; else 0.
     """
 
     subject: Subject
@@ -43,6 +46,7 @@ class WrongGradient:
     answer: Answer
     evidence: Evidence
     fewer: int | None
+    samples: int = 0
 
     def explain(self) -> None:
         """Add what explains it, or what can be said where nothing does."""
@@ -78,6 +82,11 @@ class WrongGradient:
         used = groups(model, self.subject, self.probes, self.fewer)
         if not used:
             return [], []
+        if _memory_of_a_candidate(model, used) > LARGEST:
+            self.answer.notes.append(
+                "there are too many samples to look for the mistake; hand over a few dozen of them"
+            )
+            return [], []
         rough = 3e3 * self.evidence.rough
         exact = max(EXACT, 300 * model.loss.eps, rough, self.evidence.tolerance / 10)
         explained = _explanations(model, used, exact)
@@ -91,7 +100,7 @@ class WrongGradient:
             # with fewer samples. With the author's number they may have one.
             own = _explanations(model, used[:1], exact)
             if own and (_written_in(explained[0]) or "unexplained" not in own[0].words):
-                self._note_count(explained[0], used[0].samples)
+                self._note_count(explained[0], self.samples or used[0].samples)
                 return own, used[:1]
         return explained, used
 
@@ -144,6 +153,11 @@ def _of_no_meaning(explained: Explained, averaged: bool | None) -> bool:
     if averaged and any(op.steady for op in explained.ops):
         return False
     return _written_in(explained) or "unexplained" in explained.words
+
+
+def _memory_of_a_candidate(model: Model, used: Sequence[Group]) -> int:
+    widest = max(model.layout.widths[1:])
+    return max(8 * len(group.points) * group.samples * widest for group in used)
 
 
 def _explanations(model: Model, used: Sequence[Group], exact: float) -> list[Explained]:

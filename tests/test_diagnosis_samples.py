@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from subjects.asked import of_text, subject_of, words, wrong
 
-from diagnosis import few_samples
+from diagnosis import few_samples, wrong_gradient
 from diagnosis.diagnose import examine, quiet
 from diagnosis.model import read
 
@@ -166,6 +166,68 @@ def test_samples_in_columns_and_labels_in_a_row(slow):
     part = few_samples.part_of(subject_of(columns))
     assert part.subject.X.shape == (5, 53)
     assert part.subject.Y.shape == (53, 3)
+
+
+ONLINE = """
+import numpy as np
+rng = np.random.RandomState(0)
+X = rng.randn(200, 3)
+Y = np.stack([X[:, 0] * X[:, 1] > 0, X[:, 2] > 0], 1) * 1.0
+params = dict(W1=rng.randn(5, 3), b1=rng.randn(5), W2=rng.randn(2, 5), b2=rng.randn(2))
+s = lambda z: 1 / (1 + np.exp(-z))
+def forward(p, x):
+    h = s(p["W1"] @ x + p["b1"])
+    return h, s(p["W2"] @ h + p["b2"])
+def loss(p, X, Y):
+    return np.mean([0.5 * np.sum((forward(p, x)[1] - y) ** 2) for x, y in zip(X, Y)])
+def grads(p, X, Y):
+    q = {k: v.copy() for k, v in p.items()}
+    for x, y in zip(X, Y):
+        h, o = forward(q, x)
+        d = (o - y) * o * (1 - o)
+        e = q["W2"].T @ d * h * (1 - h)
+        q["W2"] -= 0.3 * np.outer(d, h); q["b2"] -= 0.3 * d
+        q["W1"] -= 0.3 * np.outer(e, x); q["b1"] -= 0.3 * e
+    return {k: (p[k] - q[k]) / 0.3 for k in p}
+"""
+
+
+def test_two_hundred_single_steps_are_right_whatever_their_sum_is():
+    answer = of_text(ONLINE)
+    assert (answer.kind, wrong(answer), answer.each_sample) == ("healthy", [], True)
+    assert any("with a rate of 0.3;" in effect for effect in answer.side_effects)
+
+
+def test_two_hundred_single_steps_along_a_wrong_slope_are_wrong():
+    answer = of_text(ONLINE.replace("* h * (1 - h)\n", "* h\n"))
+    assert (answer.kind, answer.each_sample) == ("gradient", False)
+
+
+def test_samples_too_many_for_memory_are_not_searched(monkeypatch):
+    monkeypatch.setattr(wrong_gradient, "LARGEST", 1)
+    answer = of_text(text(slope="1"))
+    assert (words(answer), wrong(answer)) == (["unexplained"], ["W1", "b1"])
+    assert any("too many samples to look for the mistake" in note for note in answer.notes)
+
+
+def test_a_bias_that_is_as_wrong_as_its_weights_has_no_mistake_of_its_own(monkeypatch):
+    monkeypatch.setattr(wrong_gradient, "LARGEST", 1)
+    answer = of_text(text(slope="a", grads_m="1", samples=50))
+    assert {f.defect: f.arrays for f in answer.findings} == {
+        "unexplained": ("W1", "b1"),
+        "missing_batch_mean": ("W2", "b2"),
+    }
+
+
+def test_weights_of_classes_are_said_of_all_samples(slow):
+    """Each part has other weights, which are those of its classes."""
+    weighted = text().replace("Y * np.log", "len(Y) / (3 * Y.sum(0)) * Y * np.log")
+    weighted = weighted.replace(
+        "d = (o - Y)", "w = Y @ (len(Y) / (3 * Y.sum(0)))\n    d = w[:, None] * (o - Y)"
+    )
+    answer = of_text(weighted)
+    assert (answer.kind, wrong(answer)) == ("healthy", [])
+    assert "weighted by class over 400 rows" in str(answer)
 
 
 def test_steps_of_a_diagnosis_are_told():

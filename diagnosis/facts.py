@@ -30,7 +30,7 @@ def findings(
     whole = _one_ratio([check.ratio for check in checks.values()])
     named: dict[tuple[str, str], dict[str, str]] = {}
     for name in wrong:
-        alone = _is_bias(subject, name) and not _as_a_weight(subject, name, checks)
+        alone = not (whole or _as_a_weight(subject, name, checks)) and _is_bias(subject, name)
         word, note, cure = _one_fact(
             subject, name, checks[name], taken, grads, whole=whole, alone=alone
         )

@@ -69,12 +69,20 @@ class Finding:
 
 @dataclass
 class Curves:
-    """Losses of training as it is, and mended."""
+    """Losses of training as it is, and mended.
+
+    Attributes:
+        author, mended: a loss for each step, from the start.
+        steps: how many.
+        lr: of plain steps; 0 for those of the author's training.
+        on_a_part: whether the rate was tried on a part of the samples.
+    """
 
     author: Array | None = None
     mended: Array | None = None
     steps: int = 0
     lr: float = 0.0
+    on_a_part: bool = False
 
 
 @dataclass

@@ -63,7 +63,7 @@ def examine(subject: Subject, *, fix: bool = False, tell: Tell = quiet) -> Answe
         if fix and answer.kind == "gradient":
             tell("training with the true gradient")
             answer.curves = mended_curves(subject, examination.model, examination.trial)
-        if fix and (why := without_curves(answer)):
+        if fix and (why := without_curves(answer, examination.model)):
             answer.notes.append(why)
     return answer
 
@@ -268,7 +268,7 @@ class _Examination:
                 self._right_steps(online)
                 return
             answer.kind = "gradient"
-            spread = broadcast_labels(self.subject, self.probes)
+            spread = broadcast_labels(self.all, self.probes.on(self.all))
             if spread is not None and self._labels_spread(spread):
                 return
             self.tell("looking for the mistakes")

@@ -23,21 +23,25 @@ from diagnosis.model import Model, read
 from diagnosis.probing import Probes
 from diagnosis.subject import Subject
 
-# Seconds, of which a diagnosis takes a thousand.
+# Seconds; a diagnosis asks for a thousand losses and more.
 LONG = 0.002
-# Primes, so that a factor of the number of samples is none of a width or of all samples.
+# Primes, as a factor of one is hardly taken for another number of the network.
 COUNTS = (53, 59, 61, 67)
+# Of fewer than some times as many, all are looked at; losses that are timed.
 WORTH, REPEATED = 3, 2
 ADVICE = (
     "one loss of your program takes long, and no part of its samples can stand for all; hand over "
     "a few dozen as X and Y for a quicker look, at more entries"
 )
+# What people multiply a gradient with: powers of the number of samples, and twos.
 POWERS, PLAIN = (-2, -1, 1, 2), (0.5, 1.0, 2.0)
+# Of the size of an array: far above rounding, and with few kinks on the way.
 STEP = 1e-5
+AGREE = 1e-3
 # Two steps tell how exact a ratio is: it is taken for another where they leave no doubt, and for
-# the same within a thousandth, whatever kinks do to it.
-# What the loss adds in a logarithm is some millionths of either, and not the same.
-AGREE, SURE, DOUBTS, LIKE = 1e-3, 2e-6, 30, 1e-5
+# the same within a thousandth, whatever kinks do to it. What the loss adds in a logarithm is some
+# millionths of either, and not the same. A hundredth of doubt is rounding, not kinks.
+SURE, DOUBTS, LIKE, ROUGH = 2e-6, 30, 1e-5, 1e-2
 
 
 class Ratio(NamedTuple):
@@ -45,6 +49,11 @@ class Ratio(NamedTuple):
 
     value: float
     doubt: float
+
+    @property
+    def tells_nothing(self) -> bool:
+        """Whether rounding of the loss leaves too little of it."""
+        return not self.doubt <= ROUGH * max(abs(self.value), 1.0)
 
     def near(self, other: float) -> bool:
         """Whether it is this number."""
@@ -189,11 +198,13 @@ def _standing_for(part: Part, subject: Subject) -> Part | None:
     try:
         here = _ratios(few, point)
         there = _ratios(subject, point._replace(X=subject.X, Y=subject.Y))
+        if any(ratio.tells_nothing for ratio in (*here.values(), *there.values())):
+            return None
         scale = _scale(here, there, part)
         # What is right on one alone is something else on the other: on all rows, of which the first
         # thousand are used, no array is right that is on a part.
         if scale is None and not any(map(_is_one, [*here.values(), *there.values()])):
-            scale = 1.0 if _alike_in_number(part, point) else None
+            scale = 1.0 if _adds_up(part, subject, point) else None
     except CallFailed:
         return None
     if scale is None:
@@ -231,20 +242,34 @@ def _same_factor(first: float, last: float, part: Part) -> bool:
     return any(_near(a, b) and any(_near(abs(a), c) for c in PLAIN) for a, b in constants)
 
 
-def _alike_in_number(part: Part, point: Point) -> bool:
-    """Whether loss and gradients change alike with twice the samples: both stay, or both double."""
-    few = part.subject
-    twice = point._replace(
-        X=np.concatenate([few.X] * 2, axis=part.along[0]),
-        Y=np.concatenate([few.Y] * 2, axis=part.along[1]),
-    )
-    one, two = few.losses([point, twice])
-    once, again = few.grads(point), few.grads(twice)
+def _adds_up(part: Part, subject: Subject, point: Point) -> bool:
+    """Whether loss and gradients of all are both the mean, or both the sum, of two halves'.
+
+    Then they are so of single samples, those of the part as all others.
+    """
+    parity = (np.arange(0, part.of, 2), np.arange(1, part.of, 2))
+    halves = [
+        point._replace(X=np.take(subject.X, rows, x), Y=np.take(subject.Y, rows, y))
+        for rows in parity
+        for x, y in [part.along]
+    ]
+    everything = point._replace(X=subject.X, Y=subject.Y)
+    *some, total = subject.losses([*halves, everything])
+    *each, whole = (_flat(subject.grads(p)) for p in (*halves, everything))
+    in_a_mean = [len(rows) / part.of for rows in parity]
     return any(
-        _near(two, times * one)
-        and all(np.allclose(again[n], times * g, rtol=AGREE, atol=0) for n, g in once.items())
-        for times in (1.0, 2.0)
+        _same(np.dot(weights, some), total)
+        and _same(sum(w * g for w, g in zip(weights, each, strict=True)), whole)
+        for weights in (in_a_mean, [1.0, 1.0])
     )
+
+
+def _flat(grads: Mapping[str, Array]) -> Array:
+    return np.concatenate([np.asarray(g, float).reshape(-1) for g in grads.values()])
+
+
+def _same(made: Any, given: Any) -> bool:
+    return bool(np.linalg.norm(np.asarray(made - given)) <= LIKE * np.linalg.norm(given))
 
 
 def _is_one(ratio: Ratio) -> bool:
@@ -273,7 +298,10 @@ def _ratio(subject: Subject, point: Point, name: str, grad: Array) -> Ratio:
     h = STEP * max(float(np.linalg.norm(at)), STEP)
     steps = (h, -h, h / 2, -h / 2)
     there = [point._replace(params={**point.params, name: at + t * way}) for t in steps]
-    up, down, up_half, down_half = subject.losses(there)
+    losses = subject.losses(there)
+    if np.array_equal(losses, losses.astype(np.float32)):
+        return Ratio(1.0, np.inf)  # so short a step is lost in its rounding
+    up, down, up_half, down_half = losses
     whole, half = (up - down) / (2 * h), (up_half - down_half) / h
     return Ratio(float(half / said), float(abs(half - whole) / abs(said)))
 

@@ -77,9 +77,9 @@ class Identifier:
         self.subject, self.probes, self.seen = subject, probes, masks
         self.masks: list[Array] = []  # as `(samples, units)` of the layout at hand
         self.exact = max(EXACT, 30 * rough)
-        self.norm_eps = NORM_EPSILONS[0]
         self.thorough = self.far = False
-        self.seconds, self.began = seconds, 0.0
+        self.seconds = self.limit = seconds
+        self.began = 0.0
         self.full = probes.points(POINTS)
         self._full_losses: Array | None = None
         self._stages: dict[Any, tuple[list[Point], Array]] = {}
@@ -118,7 +118,7 @@ class Identifier:
             if self._out_of_time():
                 return
             if not np.isfinite(least):
-                self.seconds *= ENOUGH if self._by_layers(layout) else 1.0
+                self.limit = self.seconds * (ENOUGH if self._by_layers(layout) else 1.0)
             least = min(least, layout.cost)
             self.far = layout.cost > least + FAR
             if self.far and self.thorough:
@@ -136,7 +136,7 @@ class Identifier:
     def _out_of_time(self) -> bool:
         """Whether to give up: sooner if not even the loss and the output are among the known."""
         at_all = not self._found or any(kept.made for kept in self._found.values())
-        return time.process_time() > self.began + self.seconds * (1.0 if at_all else ENOUGH)
+        return time.process_time() > self.began + self.limit * (1.0 if at_all else ENOUGH)
 
     def _ways(self, most: int | None) -> Iterator[tuple[Layout, bool]]:
         """Yield layouts, and whether to try what is rare in them as well.
@@ -264,7 +264,7 @@ class Identifier:
         return [((name,) * count, (UNITS[name],) * count) for name in names]
 
     def _z(self, batch: Batch, k: int, units: Sequence[Unit]) -> Array:
-        return output_z(batch, k, units, self.masks, self.norm_eps)
+        return output_z(batch, k, units, self.masks, NORM_EPSILONS[0])
 
     def _try(
         self,
@@ -317,9 +317,8 @@ class Identifier:
             return None
         normed = any(layer.scale is not None for layer in layout.layers)
         for eps in NORM_EPSILONS if normed else (0.0,):
-            self.norm_eps = eps
             with np.errstate(all="ignore"):
-                z = self._z(batch, 0, partial.units)
+                z = output_z(batch, 0, partial.units, self.masks, eps)
             fitting = Fitting(y, penalty_columns(batch)[0], self.exact)
             hit = next(iter(fitting.fitting([partial.head], z, batch.Y)), None)
             if hit is not None:

@@ -27,35 +27,55 @@ def mended_curves(subject: Subject, model: Model | None, trial: Subject) -> Curv
 
     Args:
         subject: whose gradient was found wrong.
-        model: its network.
+        model: its network, with the factors of all samples and of the trial's.
         trial: the subject with as many samples as rates are tried on.
     """
-    if model is None or read(model.layout, [subject.start]).samples not in model.factors:
+    if model is None:
         return None
     start = {name: np.array(a, float) for name, a in subject.params.items()}
     tried = [(descend(trial, model, start, rate, TRIAL)[-1], rate) for rate in RATES]
     tried = [(loss, rate) for loss, rate in tried if np.isfinite(loss)]
     if not tried:
         return None
-    rate = min(tried)[1]
-    steps = _affordable(subject, model, start, rate)
-    mended = descend(subject, model, start, rate, steps)
+    rate = min(tried)[1] * _share(model, subject, trial)
     try:
+        steps = _affordable(subject, model, start, rate)
         told = subject.ask("descend", steps=steps, lr=rate, **subject.start._asdict())
     except SubjectFailed:
         return None
-    return Curves(np.asarray(told["losses"], float), mended, steps, rate)
+    mended = descend(subject, model, start, rate, steps)
+    return Curves(np.asarray(told["losses"], float), mended, steps, rate, trial is not subject)
+
+
+def _share(model: Model, subject: Subject, trial: Subject) -> float:
+    """Return how much longer steps are on the trial than on all, whose sum has more terms."""
+    few, all_of_them = (read(model.layout, [s.start]).samples for s in (trial, subject))
+    one, other = model.factors[few] * few, model.factors[all_of_them] * all_of_them
+    return float(np.linalg.norm(one) / np.linalg.norm(other))
 
 
 def _affordable(subject: Subject, model: Model, start: dict[str, Array], rate: float) -> int:
-    begin = time.monotonic()
+    """Return how many steps of the slower gradient there is time for.
+
+    Raises:
+        SubjectFailed: the author's gradient cannot be followed.
+    """
+    times = [time.monotonic()]
     descend(subject, model, start, rate, 2)
-    each = (time.monotonic() - begin) / 2
+    times.append(time.monotonic())
+    subject.ask("descend", steps=2, lr=rate, **subject.start._asdict())
+    times.append(time.monotonic())
+    each = float(np.max(np.diff(times))) / 2
     return int(np.clip(SECONDS / max(each, 1e-9), FEWEST, STEPS))
 
 
-def without_curves(answer: Answer) -> str:
-    """Say why no repaired training stands beside the author's; empty where one does."""
+def without_curves(answer: Answer, model: Model | None) -> str:
+    """Say why no repaired training stands beside the author's; empty where one does.
+
+    Args:
+        answer: with the network that was found, if one was.
+        model: that network with all samples, if it is known to have their loss.
+    """
     if answer.curves is not None and answer.curves.mended is not None:
         return ""
     if answer.kind != "gradient":
@@ -64,6 +84,11 @@ def without_curves(answer: Answer) -> str:
         return (
             "no repaired training is shown: it needs the true gradient, and your network is none "
             "of those known"
+        )
+    if model is None:
+        return (
+            "no repaired training is shown: the loss of all samples is not that of the network "
+            "that was found on a part of them"
         )
     return "no repaired training is shown: neither gradient could be followed from your start"
 

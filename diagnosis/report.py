@@ -109,7 +109,7 @@ def ends(answer: Answer) -> str:
     steps = max(len(curves.author), 1) - 1
     rate = (
         f" In both, plain steps of {curves.lr:.3g}, the rate of {len(RATES)} tried at which the "
-        f"right gradient gets furthest in {TRIAL} steps."
+        f"right gradient gets furthest in {TRIAL} steps{' on that part' * curves.on_a_part}."
         if curves.lr
         else ""
     )

@@ -13,7 +13,7 @@ from diagnosis.evidence import Evidence
 from diagnosis.explain import agreement_of, findings_of
 from diagnosis.factors import Explained, averaged, explanations
 from diagnosis.gradient import SMOOTH
-from diagnosis.groups import Group, group_at, groups, single_samples
+from diagnosis.groups import POINTS, Group, group_at, groups, single_samples
 from diagnosis.matching import EXACT
 from diagnosis.measured import learn, measured_model
 from diagnosis.model import Model
@@ -24,7 +24,7 @@ from diagnosis.subject import Subject
 MEASURED_POINTS = 4
 MEASURED_EXACT = 1e-5
 # Bytes of one delta at all points; some hundred candidates are held at once.
-LARGEST = 10 << 20
+LARGEST, MANY = 10 << 20, 100
 Found = tuple[list[Explained], list[Group]]
 
 
@@ -79,13 +79,14 @@ class WrongGradient:
             return [], []
 
     def _search(self, model: Model) -> Found:
-        used = groups(model, self.subject, self.probes, self.fewer)
-        if not used:
-            return [], []
-        if _memory_of_a_candidate(model, used) > LARGEST:
+        samples = next(iter(model.factors))
+        if samples > MANY and _memory_of_a_delta(model, samples) > LARGEST:
             self.answer.notes.append(
                 "there are too many samples to look for the mistake; hand over a few dozen of them"
             )
+            return [], []
+        used = groups(model, self.subject, self.probes, self.fewer)
+        if not used:
             return [], []
         rough = 3e3 * self.evidence.rough
         exact = max(EXACT, 300 * model.loss.eps, rough, self.evidence.tolerance / 10)
@@ -155,9 +156,8 @@ def _of_no_meaning(explained: Explained, averaged: bool | None) -> bool:
     return _written_in(explained) or "unexplained" in explained.words
 
 
-def _memory_of_a_candidate(model: Model, used: Sequence[Group]) -> int:
-    widest = max(model.layout.widths[1:])
-    return max(8 * len(group.points) * group.samples * widest for group in used)
+def _memory_of_a_delta(model: Model, samples: int) -> int:
+    return 8 * POINTS * samples * max(model.layout.widths[1:])
 
 
 def _explanations(model: Model, used: Sequence[Group], exact: float) -> list[Explained]:

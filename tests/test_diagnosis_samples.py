@@ -212,6 +212,7 @@ def test_samples_too_many_for_memory_are_not_searched(monkeypatch):
 
 def test_a_bias_that_is_as_wrong_as_its_weights_has_no_mistake_of_its_own(monkeypatch):
     monkeypatch.setattr(wrong_gradient, "LARGEST", 1)
+    monkeypatch.setattr(wrong_gradient, "MANY", 1)
     answer = of_text(text(slope="a", grads_m="1", samples=50))
     assert {f.defect: f.arrays for f in answer.findings} == {
         "unexplained": ("W1", "b1"),
@@ -228,6 +229,42 @@ def test_weights_of_classes_are_said_of_all_samples(slow):
     answer = of_text(weighted)
     assert (answer.kind, wrong(answer)) == ("healthy", [])
     assert "weighted by class over 400 rows" in str(answer)
+
+
+@pytest.mark.parametrize("left", ["X, Y = X[:N // 2], Y[:N // 2]", "pass"])
+def test_a_loss_rounded_to_float32_tells_too_little_of_a_part(left, slow):
+    rounded = text().replace("return -np.sum(Y", "return np.float32(-np.sum(Y")
+    rounded = rounded.replace(
+        "/ len(X)\ndef grads(p, X, Y):", f"/ len(X))\ndef grads(p, X, Y):\n    {left}"
+    )
+    answer = of_text(rounded)
+    assert answer.kind == ("healthy" if left == "pass" else "gradient")
+    assert any("hand over a few dozen" in note for note in answer.notes)
+
+
+def test_rows_left_out_beside_another_mistake_are_not_lost_on_a_part(slow):
+    program = text().replace(
+        "def grads(p, X, Y):", "def grads(p, X, Y):\n    X, Y = X[:N // 2], Y[:N // 2]"
+    )
+    answer = of_text(program.replace("(o - Y)", "(o - Y) * o * (1 - o)"))
+    assert wrong(answer) == ["W1", "b1", "W2", "b2"]
+    assert words(answer) != ["softmax_extra_derivative"]
+    assert not any("53 of them" in note for note in answer.notes)
+
+
+def test_a_mistake_of_the_output_alone_is_found_on_a_part(slow):
+    answer = of_text(text().replace("(o - Y)", "(o - Y) * o * (1 - o)"))
+    assert words(answer) == ["softmax_extra_derivative"]
+    assert any("53 of them" in note for note in answer.notes)
+
+
+def test_steps_of_a_sum_are_as_short_as_all_samples_need(slow):
+    """A rate that is best on a part makes a sum of eight times as many terms diverge."""
+    sums = {"loss_m": "1", "grads_m": "1", "slope": "1"}
+    curves = of_text(text(**sums), fix=True).curves
+    assert curves.on_a_part
+    assert curves.mended[-1] < 0.9 * curves.mended[0]
+    assert np.max(curves.mended) < 1.5 * curves.mended[0]
 
 
 def test_steps_of_a_diagnosis_are_told():

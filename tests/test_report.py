@@ -21,6 +21,7 @@ from analysis.boundaries import boundaries
 from analysis.loading import load
 from analysis.report import build
 from analysis.report import findings as happened
+from analysis.report.page import _setting
 from analysis.report.section import Section
 from sweeps import records
 
@@ -159,6 +160,13 @@ def test_the_settings_that_all_runs_share_are_named(place):
     assert "activation" not in line  # an axis
     assert "init " not in line  # he_normal for relu, glorot_normal for tanh
     assert "weight_decay" not in line  # there is none
+
+
+def test_a_setting_of_zero_is_named_unless_it_stands_for_nothing():
+    assert _setting("lr", 0.0) == "0"
+    assert _setting("epochs", 0) == "0"
+    assert _setting("batch_size", float("nan")) == _setting("batch_size", pd.NA) == "full"
+    assert _setting("weight_decay", 0.0) == _setting("defects", []) == ""
 
 
 def test_one_replicate_is_too_few_to_tell(place):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import pandas as pd
 
 from analysis.frames import Study, text
 from analysis.report import explore
@@ -54,17 +53,20 @@ def _again(study: Study) -> str:
 
 def fixed(study: Study) -> dict[str, str]:
     """Return the settings that are the same in all runs, as they are typed."""
-    written = {name: study.frame[name].map(_setting) for name in SETTINGS if name not in study.axes}
-    same = {name: values.iloc[0] for name, values in written.items() if values.nunique() == 1}
-    return {name: value for name, value in same.items() if value}
+    found = {}
+    for name in SETTINGS:
+        written = {_setting(name, value) for value in study.frame[name]}
+        if name not in study.axes and len(written) == 1 and (one := written.pop()):
+            found[name] = one
+    return found
 
 
-def _setting(value: object) -> str:
-    """Write a setting; nothing where there is none, as of mistakes or decay."""
-    if isinstance(value, float) and math.isnan(value):
-        return "full"  # batch_size
-    empty = len(value) == 0 if isinstance(value, list | tuple | np.ndarray) else value == 0
-    return "" if empty else text(value)
+def _setting(name: str, value: Any) -> str:
+    """Write a setting; nothing for a mistake or a decay that there is not."""
+    if name == "batch_size" and pd.isna(value):
+        return "full"
+    absent = (name == "defects" and not len(value)) or (name == "weight_decay" and not value)
+    return "" if absent else text(value)
 
 
 def _spaced(text: str) -> str:

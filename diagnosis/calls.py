@@ -35,6 +35,11 @@ def point_of(message: Mapping[str, Any]) -> Point:
     return Point(message["params"], message["X"], message["Y"])
 
 
+def flat(grads: Mapping[str, Any]) -> Array:
+    """Return the entries of all arrays as floats, one array after the other, `(n,)`."""
+    return np.concatenate([np.asarray(g, float).reshape(-1) for g in grads.values()])
+
+
 class BadResult(Exception):
     """A function returned what cannot be used; the message says what and what is expected."""
 

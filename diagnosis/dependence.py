@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.random import default_rng
 
-from diagnosis.calls import Array, Point
+from diagnosis.calls import Array, Point, flat
 from diagnosis.subject import Subject
 
 SEED = 7
@@ -55,10 +55,7 @@ def _losses(subject: Subject, points: Sequence[Point]) -> list[Array]:
 
 def _grads(subject: Subject, points: Sequence[Point]) -> list[Array]:
     made = [subject.try_grads(point) for point in points]
-    return [
-        np.array([np.nan]) if g is None else np.concatenate([a.reshape(-1) for a in g.values()])
-        for g in made
-    ]
+    return [np.array([np.nan]) if g is None else flat(g) for g in made]
 
 
 def _same(own: Sequence[Array], others: Mapping[str, Sequence[Array]]) -> tuple[str, ...]:

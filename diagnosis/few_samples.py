@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from diagnosis.calls import Array, Point
+from diagnosis.calls import Array, Point, flat
 from diagnosis.errors import CallFailed
 from diagnosis.model import Model, read
 from diagnosis.probing import Probes
@@ -255,17 +255,13 @@ def _adds_up(part: Part, subject: Subject, point: Point) -> bool:
     ]
     everything = point._replace(X=subject.X, Y=subject.Y)
     *some, total = subject.losses([*halves, everything])
-    *each, whole = (_flat(subject.grads(p)) for p in (*halves, everything))
+    *each, whole = (flat(subject.grads(p)) for p in (*halves, everything))
     in_a_mean = [len(rows) / part.of for rows in parity]
     return any(
         _same(np.dot(weights, some), total)
         and _same(sum(w * g for w, g in zip(weights, each, strict=True)), whole)
         for weights in (in_a_mean, [1.0, 1.0])
     )
-
-
-def _flat(grads: Mapping[str, Array]) -> Array:
-    return np.concatenate([np.asarray(g, float).reshape(-1) for g in grads.values()])
 
 
 def _same(made: Any, given: Any) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from diagnosis.calls import Array, Point
+from diagnosis.calls import Array, Point, flat
 from diagnosis.groups import Group, single_samples
 from diagnosis.matching import EXACT
 from diagnosis.model import Model
@@ -83,8 +83,8 @@ def _left(
     model: Model, start: Point, given: Mapping[str, Array], samples: int
 ) -> Callable[[float], Array]:
     """Return what single steps of a rate leave of the author's gradients over."""
-    goal = _flat(given)
-    return lambda rate: _flat(_sum(model, start, samples, rate)) - goal
+    goal = flat(given)
+    return lambda rate: flat(_sum(model, start, samples, rate)) - goal
 
 
 def _holding(
@@ -95,7 +95,7 @@ def _holding(
     if not rate > 0:
         return None
     over = left(rate)
-    size, rest = float(np.linalg.norm(_flat(given))), float(np.linalg.norm(over))
+    size, rest = float(np.linalg.norm(flat(given))), float(np.linalg.norm(over))
     # What the search cannot tell from a plain sum is one, and what is left over is no evidence.
     apart = float(np.linalg.norm(left(0.0))) > max(EXACT * size, APART * rest)
     if not (rest <= CLOSE * size and apart):
@@ -151,10 +151,6 @@ def _right(single: Group) -> bool:
         ):
             return False
     return True
-
-
-def _flat(grads: Mapping[str, Array]) -> Array:
-    return np.concatenate([np.asarray(g, float).reshape(-1) for g in grads.values()])
 
 
 def _sum(model: Model, start: Point, samples: int, rate: float) -> dict[str, Array]:

@@ -41,8 +41,8 @@ def describe(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:  # n
         raise BadResult(msg + (f"{type(caller.original).__name__}." if caller.params else "none."))
     return {
         "params": {str(n): as_array(v, f"params['{n}']") for n, v in caller.params.items()},
-        "X": as_array(caller.X, "X"),
-        "Y": as_array(caller.Y, "Y"),
+        "X": _samples(caller.X, "X"),
+        "Y": _samples(caller.Y, "Y"),
         "train": _signature(caller.train),
         "shared": _shared(caller.params),
         "globals": {
@@ -52,6 +52,14 @@ def describe(caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:  # n
         },
         "shares": numbers_held([caller.loss_function], *SHARES),
     }
+
+
+def _samples(value: Any, what: str) -> Array:
+    array = as_array(value, what)
+    if not array.size:
+        msg = f"`{what}` must hold at least one sample; got an array of shape {array.shape}."
+        raise BadResult(msg)
+    return array
 
 
 def _unfilled(caller: Caller) -> str:

@@ -59,6 +59,10 @@ REFUSED = {
         "def grads(p, X, Y): return dict(W=p['W'].T, b=p['b'])",
         "`grads['W']` must have the shape of params['W'], (3, 2); got (2, 3): it is transposed.",
     ),
+    "has no samples": (
+        "X = X[:0]",
+        "`X` must hold at least one sample; got an array of shape (0, ",
+    ),
     "returns None for gradients": ("def grads(p, X, Y): pass", "got None."),
     "returns None for a gradient": (
         "def grads(p, X, Y): return dict(W=None, b=p['b'])",
